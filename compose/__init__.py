@@ -1,0 +1,1 @@
+"""From definition to compose project: rendering, running, health and logs."""

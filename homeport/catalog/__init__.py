@@ -1,0 +1,1 @@
+"""Definitions: reading, validating, and the policy on what they may ask for."""

@@ -1,0 +1,24 @@
+"""Which events there are, and what each carries."""
+
+from enum import StrEnum
+
+
+class EventKind(StrEnum):
+    """The kinds of event on the stream; `facts` of each in its words."""
+
+    JOB_QUEUED = "job.queued"
+    """A job was accepted, or handed back: kind, subject."""
+    JOB_STARTED = "job.started"
+    """A worker took it: attempt."""
+    JOB_WAITING = "job.waiting"
+    """It waits for another job of the same app: waiting_for."""
+    JOB_STEP = "job.step"
+    """A step changed its state: step, state."""
+    JOB_PROGRESS = "job.progress"
+    """It moved: progress (0 to 1), step, detail."""
+    JOB_FINISHED = "job.finished"
+    """It ended: state, and problem where it failed."""
+    APP_INSTALLED = "app.installed"
+    """An app was recorded: app_id, host_name, host_port, version."""
+    APP_UNINSTALLED = "app.uninstalled"
+    """An app was removed: purged (true or false)."""

@@ -1,0 +1,1 @@
+"""The machine: programs, files, ports, disks and the Docker Engine."""

@@ -1,0 +1,268 @@
+"""The step engine: carries out a plan's steps in order, journals each, resumes, and undoes.
+
+Pure but for what it is given: the journal writes, the control says whether to stop, the steps act. A step
+checks, acts, records; repeating one is harmless; an undo accepts that there is nothing to undo.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Generic, Protocol, TypeVar
+
+from homeport.errors import CancelledError, HandedBackError, HomeportError, LeaseLostError, Problem
+from homeport.jobs import overall_progress
+from homeport.models import StepRow, StepState
+
+C = TypeVar("C")
+
+
+class Control(Protocol):
+    """Whether a running step should stop. Every wait asks it at least twice a second."""
+
+    def check(self) -> None:
+        """Returns while the step may go on.
+
+        Raises:
+            CancelledError: somebody cancelled the job.
+            HandedBackError: this process is about to end.
+            LeaseLostError: another worker holds the job.
+        """
+
+
+class Journal(Protocol):
+    """Where a plan's steps are written down; each call is durable when it returns, but for progress and log."""
+
+    def steps(self) -> Sequence[StepRow]:
+        """The rows of the steps that have begun, in the plan's order."""
+
+    def begun(self, step: str) -> None:
+        """The step runs (again); counts an attempt."""
+
+    def saved(self, step: str, record: Mapping[str, Any]) -> None:
+        """The step wrote something down that its undo or its repetition needs."""
+
+    def done(self, step: str, record: Mapping[str, Any]) -> None:
+        """The step is finished."""
+
+    def failed(self, step: str, problem: Problem) -> None:
+        """The step failed."""
+
+    def undoing(self, problem: Problem) -> None:
+        """The plan turned back because of this problem."""
+
+    def undone(self, step: str) -> None:
+        """What the step did was put back."""
+
+    def progress(self, step: str, overall: float, detail: str) -> None:
+        """The plan has come this far, 0 to 1. May be dropped or thinned out."""
+
+    def log(self, line: str) -> None:
+        """A line for the job's log."""
+
+
+class StepRun:
+    """One run of one step: what a step's function is given beside the operation's own context."""
+
+    def __init__(
+        self,
+        name: str,
+        record: Mapping[str, Any],
+        journal: Journal,
+        control: Control,
+        moved: Callable[[float, str], None],
+    ) -> None:
+        self.name = name
+        self.record: dict[str, Any] = dict(record)
+        self._journal = journal
+        self._control = control
+        self._moved = moved
+
+    def check(self) -> None:
+        """See `Control.check`."""
+        self._control.check()
+
+    def save(self, **facts: Any) -> None:
+        """Adds facts to the step's record, durably, before what they speak of is done."""
+        self.record.update(facts)
+        self._journal.saved(self.name, self.record)
+
+    def progress(self, fraction: float, detail: str = "") -> None:
+        """The step has come this far, 0 to 1. A smaller fraction than before is not shown."""
+        self._moved(fraction, detail)
+
+    def log(self, line: str) -> None:
+        """A line for the job's log."""
+        self._journal.log(line)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step(Generic[C]):
+    """A named step: what it does, what puts it back, and its share of the time.
+
+    `do` and `undo` take the operation's context and the `StepRun`; `undo` is None where there is nothing to
+    put back. `needs` says which of an operation's steps a running job shows; it is the name on the screen.
+    """
+
+    name: str
+    do: Callable[[C, StepRun], None]
+    undo: Callable[[C, StepRun], None] | None = None
+    weight: float = 1.0
+
+
+class Plan(Generic[C]):
+    """The ordered steps of one kind of job."""
+
+    def __init__(self, *steps: Step[C]) -> None:
+        names = [step.name for step in steps]
+        if len(set(names)) != len(names):
+            raise ValueError(f"two steps of one name in {names}")
+        self.steps = steps
+
+    @property
+    def weights(self) -> list[tuple[str, float]]:
+        """Each step's name and weight, in order."""
+        return [(step.name, step.weight) for step in self.steps]
+
+
+class Ending(StrEnum):
+    """How a plan ended."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a plan ended, and why it did not succeed."""
+
+    ending: Ending
+    problem: Problem | None = None
+
+
+_PASS_ON = (HandedBackError, LeaseLostError)  # not a failure of the plan: whoever holds the job next goes on
+
+
+def run_plan(
+    plan: Plan[C], context: C, journal: Journal, control: Control, *, turned_back: Problem | None = None
+) -> Outcome:
+    """Carries out the plan from its first unfinished step, or goes on undoing it.
+
+    Args:
+        plan: the steps.
+        context: what the operation's steps share; built anew at every run, so it holds no progress.
+        journal: where steps are written down, and what they wrote before.
+        control: asked before every step.
+        turned_back: the problem that made an earlier run of the same plan turn back.
+
+    Returns:
+        How it ended. After a failure all steps that had begun are undone, last first.
+
+    Raises:
+        HandedBackError: this process is about to end; nothing was undone.
+        LeaseLostError: another worker holds the job; nothing more was written.
+    """
+    if turned_back is None:
+        turned_back = _go_forward(plan, context, journal, control)
+        if turned_back is None:
+            return Outcome(ending=Ending.SUCCEEDED)
+        journal.undoing(turned_back)
+    problem = _go_back(plan, context, journal, turned_back)
+    ending = Ending.CANCELLED if problem.code == CancelledError.code else Ending.FAILED
+    return Outcome(ending=ending, problem=problem)
+
+
+def _go_forward(plan: Plan[C], context: C, journal: Journal, control: Control) -> Problem | None:
+    """Runs what is unfinished; the problem of the step that failed, if one did."""
+    rows = {row.name: row for row in journal.steps()}
+    fractions = {name: 1.0 for name, row in rows.items() if row.state is StepState.DONE}
+    for step in plan.steps:
+        row = rows.get(step.name)
+        if row is not None and row.state is StepState.DONE:
+            continue
+        run = StepRun(
+            step.name,
+            row.record if row else {},
+            journal,
+            control,
+            _shown(plan, step.name, fractions, journal),
+        )
+        try:
+            control.check()
+            journal.begun(step.name)
+            step.do(context, run)
+        except _PASS_ON:
+            raise
+        except Exception as error:
+            problem = problem_of(error)
+            if not isinstance(error, HomeportError):
+                journal.log(f"{type(error).__name__}: {error}")
+            journal.failed(step.name, problem)
+            return problem
+        fractions[step.name] = 1.0
+        journal.done(step.name, run.record)
+        journal.progress(step.name, overall_progress(plan.weights, fractions), "")
+    return None
+
+
+def _shown(
+    plan: Plan[C], name: str, fractions: dict[str, float], journal: Journal
+) -> Callable[[float, str], None]:
+    """What a step calls when it moved: never backwards, and never to its end, which `done` alone says."""
+
+    def moved(fraction: float, detail: str) -> None:
+        fractions[name] = max(fractions.get(name, 0.0), min(fraction, 0.999))
+        journal.progress(name, overall_progress(plan.weights, fractions), detail)
+
+    return moved
+
+
+class _NoControl:
+    """Undoing is not cancelled: half an undo is worse than none."""
+
+    def check(self) -> None:
+        """Lets everything go on."""
+
+
+def _go_back(plan: Plan[C], context: C, journal: Journal, problem: Problem) -> Problem:
+    """Undoes every step that had begun, last first; the problem, saying what was put back."""
+    rows = {row.name: row for row in journal.steps()}
+    put_back: list[str] = []
+    left: list[str] = []
+    for step in reversed(plan.steps):
+        row = rows.get(step.name)
+        if row is None or row.state in (StepState.PENDING, StepState.UNDONE):
+            continue
+        if step.undo is not None:
+            run = StepRun(step.name, row.record, journal, _NoControl(), lambda _fraction, _detail: None)
+            try:
+                step.undo(context, run)
+            except _PASS_ON:
+                raise
+            except Exception as error:  # the other undos still have to run
+                journal.log(f"undo of {step.name!r} failed: {error}")
+                left.append(f"{step.name} ({error})")
+                continue
+            put_back.append(step.name)
+        journal.undone(step.name)
+    return problem.with_restored(_restored(put_back, left))
+
+
+def _restored(put_back: Sequence[str], left: Sequence[str]) -> str:
+    if left:
+        return f"Could not be put back: {'; '.join(left)}."
+    if put_back:
+        return f"Put back: {', '.join(put_back)}."
+    return "Nothing had been changed."
+
+
+def problem_of(error: BaseException) -> Problem:
+    """The error as a problem; what Homeport did not raise on purpose is an internal error, with its type."""
+    if isinstance(error, HomeportError):
+        return error.problem()
+    return Problem(
+        code=HomeportError.code,
+        what="Something failed that Homeport did not foresee.",
+        why=f"{type(error).__name__}: {error}",
+        remedy="Look at the job's log, and report it with the log's last lines.",
+    )

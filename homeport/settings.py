@@ -1,0 +1,181 @@
+"""The settings of a box: one frozen object per process, read at start from a file and the environment."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from homeport.errors import InvalidInputError
+from homeport.models import Publish
+
+MIB = 1024 * 1024
+GIB = 1024 * MIB
+
+ENVIRONMENT_PREFIX = "HOMEPORT_"
+
+
+class Settings(BaseModel):
+    """What may be set, in `homeport.toml` by these names and as `HOMEPORT_<NAME>` in the environment.
+
+    The environment wins. Every limit has a default and, beside it, its reason.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    state_dir: Path = Field(description="database, projects, job logs and the first token")
+    run_dir: Path = Field(description="sockets and what is made anew at every start")
+    catalog_dir: Path = Field(description="the definitions that are offered")
+    listen: str = Field(default="127.0.0.1:8035", description="the API's address and port")
+    domain: str = Field(default="localhost", description="the domain under which apps get their host names")
+    publish: Publish = Field(
+        default=Publish.AUTO, description="the address of host ports: auto, lan, loopback"
+    )
+    proxy: Literal["none"] = Field(default="none", description="the reverse proxy in front of apps")
+    database_url: str = Field(default="", description="the database; empty: SQLite in the state folder")
+    redis_url: str = Field(default="", description="Redis or Valkey; empty: a private Valkey")
+    docker_host: str = Field(default="unix:///var/run/docker.sock", description="the Docker Engine")
+    api_user: str = Field(default="homeport", description="the API's user when started by root")
+    log_format: Literal["plain", "json"] = Field(
+        default="plain", description="how processes write their logs"
+    )
+    app_threads: int = Field(default=4, ge=1, le=64, description="jobs of different apps side by side")
+    lease_s: float = Field(
+        default=15, ge=1, description="a worker that is silent for so long has lost its job"
+    )
+    worker_losses: int = Field(
+        default=3, ge=1, description="a job that brought its worker down so often fails"
+    )
+    stall_s: float = Field(
+        default=600, gt=0, description="a pull or build that does not move for so long fails"
+    )
+    ceiling_s: float = Field(default=4 * 3600, gt=0, description="the longest that a pull or build may take")
+    healthy_s: float = Field(
+        default=300, gt=0, description="how long a started app may take to become healthy"
+    )
+    steady_s: float = Field(
+        default=5, gt=0, description="a headless app is healthy after so long without restart"
+    )
+    stop_s: int = Field(
+        default=30, ge=1, description="how long a container may take to stop before it is killed"
+    )
+    spare_bytes: int = Field(default=GIB, ge=0, description="space that an install must leave free")
+    log_max_bytes: int = Field(
+        default=10 * MIB, ge=MIB, description="a container's log file is rotated at this size"
+    )
+    log_files: int = Field(default=3, ge=1, description="log files kept per container")
+    job_log_max_bytes: int = Field(default=16 * MIB, ge=MIB, description="a job's log ends at this size")
+    service_cpus: float = Field(
+        default=0, ge=0, description="a service's cores where app.yml says none; 0: all"
+    )
+    service_memory_bytes: int = Field(
+        default=2 * GIB, ge=64 * MIB, description="a service's memory, likewise"
+    )
+    service_pids: int = Field(
+        default=2048, ge=16, description="a service's processes, likewise: ends fork bombs"
+    )
+    base_image: str = Field(
+        default="debian:bookworm-slim", description="what doctor looks for as a base image"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _place_folders(cls, given: Any) -> Any:
+        """Fills in the folders: the system's for root, the XDG ones for everybody else."""
+        return {**default_folders(os.geteuid(), os.environ), **given} if isinstance(given, dict) else given
+
+    @property
+    def database(self) -> str:
+        """The database's URL."""
+        return self.database_url or f"sqlite:///{self.state_dir / 'db' / 'homeport.sqlite'}"
+
+    @property
+    def redis(self) -> str:
+        """The URL of Redis, or of the private Valkey's socket."""
+        return self.redis_url or f"unix://{self.run_dir / 'valkey.sock'}?db=0"
+
+    @property
+    def projects_dir(self) -> Path:
+        """Where apps' project folders lie."""
+        return self.state_dir / "projects"
+
+    @property
+    def jobs_dir(self) -> Path:
+        """Where jobs' logs lie."""
+        return self.state_dir / "jobs"
+
+    @property
+    def token_file(self) -> Path:
+        """The first token, readable by the one who started Homeport."""
+        return self.state_dir / "token"
+
+    @property
+    def steward_socket(self) -> Path:
+        """Where the steward answers the API."""
+        return self.run_dir / "steward.sock"
+
+    @property
+    def publish_address(self) -> str:
+        """The address on which host ports are published: 0.0.0.0 or 127.0.0.1."""
+        open_to_lan = self.proxy == "none" or self.domain == "localhost"
+        lan = self.publish is Publish.LAN or (self.publish is Publish.AUTO and open_to_lan)
+        return "0.0.0.0" if lan else "127.0.0.1"  # noqa: S104 - the owner's own setting
+
+
+def default_folders(uid: int, environment: Mapping[str, str]) -> dict[str, Any]:
+    """The folders where none are set: `/var/lib`, `/run` for root, else XDG's (Base Directory Specification)."""
+    shipped = Path(__file__).resolve().parent.parent / "apps"
+    if uid == 0:
+        return {"state_dir": "/var/lib/homeport", "run_dir": "/run/homeport", "catalog_dir": shipped}
+    home = Path(environment.get("HOME", "/"))
+    state = Path(environment.get("XDG_STATE_HOME") or home / ".local" / "state") / "homeport"
+    run = Path(environment.get("XDG_RUNTIME_DIR") or state / "run")
+    return {"state_dir": state, "run_dir": run / "homeport", "catalog_dir": shipped}
+
+
+def default_config_file(uid: int, environment: Mapping[str, str]) -> Path:
+    """Where settings are read from: `HOMEPORT_CONFIG`, else `/etc/homeport` for root, else XDG's."""
+    if named := environment.get("HOMEPORT_CONFIG"):
+        return Path(named)
+    if uid == 0:
+        return Path("/etc/homeport/homeport.toml")
+    base = environment.get("XDG_CONFIG_HOME") or Path(environment.get("HOME", "/")) / ".config"
+    return Path(base) / "homeport" / "homeport.toml"
+
+
+def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings of this process.
+
+    Raises:
+        InvalidInputError: the file cannot be read, or a setting is unknown or wrong; it names each.
+    """
+    environment = os.environ if environment is None else environment
+    path = default_config_file(os.geteuid(), environment)
+    given: dict[str, Any] = {}
+    try:
+        if path.exists():
+            given = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InvalidInputError(
+            f"{path} cannot be read.", why=str(error), remedy="Mend or remove it."
+        ) from error
+    given |= {
+        name: environment[key]
+        for name in Settings.model_fields
+        if (key := ENVIRONMENT_PREFIX + name.upper()) in environment
+    }
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        errors = [
+            {"pointer": "/" + "/".join(str(part) for part in item["loc"]), "detail": item["msg"]}
+            for item in error.errors()
+        ]
+        raise InvalidInputError(
+            "A setting is wrong.",
+            why="; ".join(f"{item['pointer'][1:]}: {item['detail']}" for item in errors),
+            remedy=f"Correct it in {path} or in the environment ({ENVIRONMENT_PREFIX}…).",
+            errors=errors,
+        ) from error

@@ -1,0 +1,1 @@
+"""The database: what is true about apps, jobs, events, images and tokens."""

@@ -1,0 +1,95 @@
+"""The JSON shapes of the API: apps, jobs, steps and events as clients see them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from homeport.jobs import amahi_progress
+from homeport.models import App, Job, Limits, StepRow, StoredEvent
+
+
+def limits_json(limits: Limits) -> dict[str, Any]:
+    """`{cpus, memory_bytes, pids, disk_bytes}`, null where there is no limit."""
+    return {
+        "cpus": limits.cpus,
+        "memory_bytes": limits.memory_bytes,
+        "pids": limits.pids,
+        "disk_bytes": limits.disk_bytes,
+    }
+
+
+def app_json(app: App) -> dict[str, Any]:
+    """An app; `url` is its path on the host port, without a host, and null for a headless app."""
+    return {
+        "app_id": app.app_id,
+        "identifier": app.identifier,
+        "definition": app.definition,
+        "title": app.title,
+        "version": app.version,
+        "host_name": app.host_name,
+        "host_port": app.host_port if app.web else None,
+        "path": app.web.path if app.web else None,
+        "state": app.state.value,
+        "desired": app.desired.value,
+        "limits": limits_json(app.limits),
+        "data": list(app.data),
+        "images": {service: dict(image) for service, image in app.images.items()},
+        "ports": [dict(port) for port in app.ports],
+        "created_at": _time(app.created_at),
+        "updated_at": _time(app.updated_at),
+    }
+
+
+def job_json(job: Job, steps: Sequence[StepRow] | None = None) -> dict[str, Any]:
+    """A job; `steps` only where they are given. `progress` is 0 to 1, `amahi_progress` Amahi's number."""
+    shape: dict[str, Any] = {
+        "id": job.id,
+        "kind": job.kind.value,
+        "subject": job.subject,
+        "queue": job.queue.value,
+        "parameters": dict(job.parameters),
+        "state": job.state.value,
+        "progress": round(job.progress, 4),
+        "amahi_progress": amahi_progress(job),
+        "step": job.step,
+        "detail": job.detail,
+        "waiting_for": job.waiting_for,
+        "attempt": job.attempt,
+        "cancel_requested": job.cancel_requested,
+        "result": dict(job.result) if job.result is not None else None,
+        "problem": job.problem.as_json() if job.problem else None,
+        "created_at": _time(job.created_at),
+        "started_at": _time(job.started_at),
+        "finished_at": _time(job.finished_at),
+    }
+    if steps is not None:
+        shape["steps"] = [step_json(step) for step in steps]
+    return shape
+
+
+def step_json(step: StepRow) -> dict[str, Any]:
+    """A step, without its record, which is nobody's business but the plan's."""
+    return {
+        "name": step.name,
+        "state": step.state.value,
+        "detail": step.detail,
+        "attempts": step.attempts,
+        "started_at": _time(step.started_at),
+        "finished_at": _time(step.finished_at),
+    }
+
+
+def event_json(event: StoredEvent) -> dict[str, Any]:
+    """An event; `id` is its place in the stream."""
+    return {
+        "id": event.seq,
+        "at": _time(event.at),
+        "kind": event.kind,
+        "app": event.app,
+        "job": event.job,
+        "facts": dict(event.facts),
+    }
+
+
+def _time(moment: datetime | None) -> str | None:
+    return moment.isoformat(timespec="milliseconds") if moment else None

@@ -1,0 +1,1 @@
+"""Routes and the reverse proxies that serve them."""

@@ -1,0 +1,1 @@
+"""One module per kind of job: its plan and the steps of it."""

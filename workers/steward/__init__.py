@@ -1,0 +1,1 @@
+"""The steward: one process with small duties, a module each."""

@@ -189,6 +189,12 @@ class StateUnavailableError(HomeportError):
     code = "state_unavailable"
 
 
+class ComponentUnavailableError(HomeportError):
+    """A component of Homeport itself (the steward, say) does not answer; facts: `component`."""
+
+    code = "component_unavailable"
+
+
 class EngineUnavailableError(HomeportError):
     """The Docker Engine does not answer."""
 

@@ -94,7 +94,7 @@ class Settings(BaseModel):
     @property
     def redis(self) -> str:
         """The URL of Redis, or of the private Valkey's socket."""
-        return self.redis_url or f"unix://{self.run_dir / 'valkey.sock'}?db=0"
+        return self.redis_url or f"unix://{self.run_dir / 'valkey' / 'valkey.sock'}?db=0"
 
     @property
     def projects_dir(self) -> Path:
@@ -143,6 +143,16 @@ def default_config_file(uid: int, environment: Mapping[str, str]) -> Path:
         return Path("/etc/homeport/homeport.toml")
     base = environment.get("XDG_CONFIG_HOME") or Path(environment.get("HOME", "/")) / ".config"
     return Path(base) / "homeport" / "homeport.toml"
+
+
+def program_environment(**extra: str) -> dict[str, str]:
+    """The environment of a program that we run: where programs and certificates are, and what is given.
+
+    Nothing else of ours reaches it, so that neither a token nor a setting can.
+    """
+    passed = ("PATH", "LANG", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
+    found = {name: os.environ[name] for name in passed if name in os.environ}
+    return {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", **found, **extra}
 
 
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:

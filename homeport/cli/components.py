@@ -1,0 +1,103 @@
+"""Which processes `homeport up` runs, and supervisor's configuration for them. Pure."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from homeport.settings import Settings
+
+# A component that lives longer than this has started; one that dies sooner is tried again with back-off.
+_STARTED_S = 2
+_STOP_S = 20
+_TRIES = 1000000  # supervisor gives up after three by default, and a home server has nobody to wake it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Component:
+    """A process under the supervisor.
+
+    `module` is the entry point run with `python -m`; `unprivileged` ones run as the API's user when all is
+    started by root; a smaller `priority` is started earlier and stopped later.
+    """
+
+    name: str
+    module: str
+    unprivileged: bool
+    priority: int
+
+
+VALKEY = Component(name="valkey", module="homeport.host.valkey", unprivileged=True, priority=10)
+STEWARD = Component(name="steward", module="workers.steward", unprivileged=False, priority=20)
+WORKER = Component(name="worker", module="workers", unprivileged=False, priority=30)
+API = Component(name="api", module="api", unprivileged=True, priority=40)
+
+
+def components_of(settings: Settings) -> Sequence[Component]:
+    """What this box runs: a private Valkey only where no Redis URL is set."""
+    shared = (STEWARD, WORKER, API)
+    return shared if settings.redis_url else (VALKEY, *shared)
+
+
+def drop_privileges(user: str | None) -> list[str]:
+    """The words before a command that make it run as the user, in no other group, and die with its parent.
+
+    Without a user it keeps the one it has.
+    """
+    as_user = ["--reuid", user, "--regid", user, "--clear-groups", "--no-new-privs"] if user else []
+    return ["setpriv", *as_user, "--pdeathsig", "KILL", "--"]
+
+
+def render_supervisord(settings: Settings, *, python: str, as_root: bool) -> str:
+    """supervisor's configuration file (its manual's section "Configuration File").
+
+    Args:
+        settings: of this box.
+        python: the interpreter that runs the entry points.
+        as_root: whether the unprivileged components have to give up root.
+    """
+    head: dict[str, Mapping[str, object]] = {
+        "supervisord": {
+            "nodaemon": "true",
+            "silent": "true",
+            "logfile": "/dev/null",
+            "logfile_maxbytes": 0,
+            "pidfile": settings.run_dir / "supervisord.pid",
+            **({"user": "root"} if as_root else {}),
+        },
+        "unix_http_server": {"file": settings.run_dir / "supervisor.sock", "chmod": "0700"},
+        "rpcinterface:supervisor": {
+            "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
+        },
+    }
+    programs = {
+        f"program:{component.name}": _program(component, settings, python=python, as_root=as_root)
+        for component in components_of(settings)
+    }
+    return "\n".join(_section(name, values) for name, values in (head | programs).items())
+
+
+def _program(component: Component, settings: Settings, *, python: str, as_root: bool) -> Mapping[str, object]:
+    user = settings.api_user if component.unprivileged and as_root else None
+    command = [*drop_privileges(user), python, "-P", "-m", component.module]
+    return {
+        "command": shlex.join(command),
+        "priority": component.priority,
+        "autorestart": "true",
+        "startsecs": _STARTED_S,
+        "startretries": _TRIES,
+        "stopwaitsecs": _STOP_S,
+        "stopasgroup": "false",  # each ends its own children, after their jobs were handed back
+        "killasgroup": "true",
+        "stdout_logfile": "/dev/fd/1",
+        "stdout_logfile_maxbytes": 0,
+        "redirect_stderr": "true",
+    }
+
+
+def _section(name: str, values: Mapping[str, object]) -> str:
+    return "\n".join([f"[{name}]", *(f"{key}={_escape(value)}" for key, value in values.items()), ""])
+
+
+def _escape(value: object) -> str:
+    """supervisor expands `%(name)s` in every value."""
+    return str(value).replace("%", "%%")

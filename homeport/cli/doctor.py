@@ -1,0 +1,179 @@
+"""What `homeport doctor` looks at: one small check per thing that Homeport needs on a machine."""
+
+import grp
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from homeport.cli.client import ApiClient, ApiProblemError, ApiUnreachableError
+from homeport.errors import EngineUnavailableError, HomeportError
+from homeport.host.disk import free_bytes
+from homeport.host.engine import Engine
+from homeport.host.ports import listener_on
+from homeport.host.programs import run_program
+from homeport.settings import GIB, Settings, default_config_file, program_environment
+
+_PROBE_S = 10
+_OLDEST_API = (1, 44)  # what Engine 29 still answers to is the oldest that we ask for
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What one check found; `mend` is the command or the step that mends it, empty where nothing is wrong."""
+
+    name: str
+    level: Literal["ok", "warn", "bad"]
+    found: str
+    mend: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """A JSON object with the fields by name."""
+        return {"name": self.name, "level": self.level, "found": self.found, "mend": self.mend}
+
+
+Check = Callable[[Settings], Verdict]
+
+
+def examine(settings: Settings) -> list[Verdict]:
+    """The verdicts of all checks, in the order in which things build on each other."""
+    return [check(settings) for check in CHECKS]
+
+
+def _places(settings: Settings) -> Verdict:
+    config = default_config_file(os.geteuid(), os.environ)
+    folders = f"state {settings.state_dir}, sockets {settings.run_dir}"
+    found = f"{folders}, token {settings.token_file}, settings {config}"
+    return Verdict(name="places", level="ok", found=found)
+
+
+def _python(_settings: Settings) -> Verdict:
+    return Verdict(name="python", level="ok", found=f"{sys.version.split()[0]} at {sys.executable}")
+
+
+def _programs(_settings: Settings) -> Verdict:
+    missing = [name for name in ("setpriv", "docker") if shutil.which(name) is None]
+    if not missing:
+        return Verdict(name="programs", level="ok", found="setpriv and docker are there")
+    packages = {"setpriv": "util-linux", "docker": "docker-cli"}
+    mend = "apt-get install " + " ".join(packages[name] for name in missing)
+    return Verdict(name="programs", level="bad", found=f"missing: {', '.join(missing)}", mend=mend)
+
+
+def _engine(settings: Settings) -> Verdict:
+    try:
+        version = Engine(settings.docker_host, timeout_s=_PROBE_S).version()
+    except EngineUnavailableError as error:
+        mend = error.remedy or "scripts/up installs and starts one"
+        return Verdict(name="docker engine", level="bad", found=f"none at {settings.docker_host}", mend=mend)
+    except HomeportError as error:
+        return Verdict(
+            name="docker engine", level="bad", found=str(error), mend="look at the engine's own log"
+        )
+    if tuple(int(part) for part in version.api.split(".")[:2]) < _OLDEST_API:
+        found = f"{version.version}, API {version.api}"
+        return Verdict(
+            name="docker engine", level="bad", found=found, mend="install Docker Engine 25 or newer"
+        )
+    return Verdict(name="docker engine", level="ok", found=f"{version.version} at {settings.docker_host}")
+
+
+def _buildx(_settings: Settings) -> Verdict:
+    mend = "apt-get install docker-buildx (scripts/up does it)"
+    try:
+        result = run_program(
+            ["docker", "buildx", "version"],
+            environment=program_environment(HOME="/nonexistent"),
+            ceiling_s=_PROBE_S,
+        )
+    except HomeportError as error:
+        return Verdict(name="buildx", level="bad", found=str(error), mend=mend)
+    if result.exit_code:
+        return Verdict(name="buildx", level="bad", found="'docker buildx' does not run", mend=mend)
+    return Verdict(name="buildx", level="ok", found=" ".join(result.tail[-1:]))
+
+
+def _base_image(settings: Settings) -> Verdict:
+    try:
+        image = Engine(settings.docker_host, timeout_s=_PROBE_S).image(settings.base_image)
+    except HomeportError:
+        return Verdict(name="base image", level="warn", found="not known: the engine does not answer")
+    if image is None:
+        mend = "scripts/base-image bookworm makes it, where it cannot be pulled"
+        return Verdict(
+            name="base image", level="warn", found=f"{settings.base_image} is not there", mend=mend
+        )
+    return Verdict(name="base image", level="ok", found=settings.base_image)
+
+
+def _disk(settings: Settings) -> Verdict:
+    folder = settings.state_dir
+    while not folder.exists():
+        folder = folder.parent
+    free = free_bytes(folder)
+    found = f"{free / GIB:.1f} GiB free at {folder}"
+    if free < settings.spare_bytes:
+        return Verdict(name="disk", level="bad", found=found, mend="free some space, or lower spare_bytes")
+    return Verdict(name="disk", level="ok", found=found)
+
+
+def _api_user(settings: Settings) -> Verdict:
+    name = "api user"
+    if os.geteuid() != 0:
+        found = "the API runs as you, and reaches Docker if you do"
+        return Verdict(
+            name=name, level="warn", found=found, mend="start Homeport as root to have it separated"
+        )
+    groups = [group.gr_name for group in grp.getgrall() if settings.api_user in group.gr_mem]
+    if "docker" in groups:
+        mend = f"gpasswd -d {settings.api_user} docker"
+        return Verdict(name=name, level="bad", found=f"{settings.api_user} is in the group docker", mend=mend)
+    return Verdict(name=name, level="ok", found=f"{settings.api_user}, outside the group docker")
+
+
+def _reserved_ports(_settings: Settings) -> Verdict:
+    path = Path("/proc/sys/net/ipv4/ip_local_reserved_ports")
+    if os.access(path, os.W_OK):
+        return Verdict(
+            name="reserved ports", level="ok", found="host ports can be kept out of the ephemeral range"
+        )
+    found = f"{path} cannot be written"
+    mend = "start Homeport as root; else a connection of the box may hold an app's port for a while"
+    return Verdict(name="reserved ports", level="warn", found=found, mend=mend)
+
+
+def _api(settings: Settings) -> Verdict:
+    try:
+        ApiClient(f"http://{settings.listen}", "").call("GET", "/readyz")
+    except ApiProblemError as error:
+        return Verdict(name="homeport", level="warn", found=str(error), mend="wait, or look at its log")
+    except ApiUnreachableError:
+        return _not_running(settings)
+    return Verdict(name="homeport", level="ok", found=f"ready at http://{settings.listen}")
+
+
+def _not_running(settings: Settings) -> Verdict:
+    listener = listener_on(int(settings.listen.rpartition(":")[2]))
+    if listener is not None:
+        found = f"{settings.listen} is held by {listener.process} (pid {listener.pid})"
+        return Verdict(
+            name="homeport", level="bad", found=found, mend="stop it, or set listen to another port"
+        )
+    return Verdict(name="homeport", level="warn", found="does not run", mend="homeport up, or scripts/up")
+
+
+CHECKS: tuple[Check, ...] = (
+    _places,
+    _python,
+    _programs,
+    _engine,
+    _buildx,
+    _base_image,
+    _disk,
+    _api_user,
+    _reserved_ports,
+    _api,
+)

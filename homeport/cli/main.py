@@ -1,0 +1,133 @@
+"""The `homeport` command: its options, its errors and its exit codes.
+
+Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 the API cannot be reached, 130 interrupted.
+"""
+
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import click
+
+from homeport import __version__
+from homeport.cli.client import ApiClient, ApiProblemError, ApiUnreachableError
+from homeport.cli.output import Printer
+from homeport.errors import HomeportError
+from homeport.settings import Settings, load_settings
+
+EXIT_FAILED = 1
+EXIT_UNREACHABLE = 3
+
+
+@dataclass(kw_only=True)
+class Context:
+    """What every command is given."""
+
+    url: str | None
+    token: str | None
+    is_json: bool
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The box's settings."""
+        return load_settings()
+
+    @cached_property
+    def printer(self) -> Printer:
+        """Where results go."""
+        return Printer(is_json=self.is_json)
+
+    @cached_property
+    def client(self) -> ApiClient:
+        """The API, at `--url` or where the settings say."""
+        return ApiClient(self.url or f"http://{self.settings.listen}", self.token or self._stored_token())
+
+    def _stored_token(self) -> str:
+        path = self.settings.token_file
+        try:
+            return path.read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
+            return ""
+        except PermissionError as error:
+            raise HomeportError(
+                f"The token in {path} is not readable for you.",
+                why="It belongs to the user who started Homeport.",
+                remedy="Run the command as that user (sudo), or set HOMEPORT_TOKEN.",
+            ) from error
+
+
+def _set_json(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if value:
+        context.ensure_object(dict)
+        context.find_root().meta["homeport.json"] = True
+
+
+json_option = click.option(
+    "--json", is_flag=True, expose_value=False, callback=_set_json, is_eager=True, help="Print JSON."
+)
+"""`--json`, which may stand before a command's name and after it."""
+
+
+class Command(click.Command):
+    """A command that knows `--json` and hands its context over as a `Context`."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        json_option(self)
+
+    def invoke(self, context: click.Context) -> Any:
+        """Runs the command; by now it is known whether `--json` stood before or after its name."""
+        given = context.find_object(Context)
+        if given is not None:
+            given.is_json = bool(context.find_root().meta.get("homeport.json"))
+        return super().invoke(context)
+
+
+class _Group(click.Group):
+    """A group whose commands are `Command`s."""
+
+    command_class = Command
+    group_class = type
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="homeport")
+@click.option("--url", envvar="HOMEPORT_URL", help="The API's address; default: from the settings.")
+@click.option("--token", envvar="HOMEPORT_TOKEN", help="The bearer token; default: from the token file.")
+@json_option
+@click.pass_context
+def cli(context: click.Context, url: str | None, token: str | None) -> None:
+    """Install, look at and remove the apps of this home server."""
+    context.obj = Context(url=url, token=token, is_json=False)
+
+
+def main() -> None:
+    """Runs the command line; every error becomes words on standard error and an exit code."""
+    from homeport.cli import apps, box, jobs
+
+    for module in (apps, jobs, box):
+        for command in module.COMMANDS:
+            cli.add_command(command)
+    wants_json = "--json" in sys.argv
+    try:
+        sys.exit(cli(standalone_mode=False))
+    except click.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except ApiProblemError as error:
+        Printer(is_json=wants_json).problem(error.problem)
+        sys.exit(EXIT_FAILED)
+    except HomeportError as error:
+        Printer(is_json=wants_json).problem(error.problem().as_json())
+        sys.exit(EXIT_FAILED)
+    except ApiUnreachableError as error:
+        problem = {
+            "code": "api_unreachable",
+            "title": str(error),
+            "remedy": "Start it with 'homeport up' (or scripts/up), or give its address with --url.",
+        }
+        Printer(is_json=wants_json).problem(problem)
+        sys.exit(EXIT_UNREACHABLE)

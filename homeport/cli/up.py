@@ -1,0 +1,121 @@
+"""`homeport up`: makes the folders and the database ready, then becomes the supervisor of all processes."""
+
+import grp
+import os
+import pwd
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from homeport.cli.components import drop_privileges, render_supervisord
+from homeport.errors import HomeportError, ProgramFailedError
+from homeport.host.files import write_atomic
+from homeport.host.programs import run_program
+from homeport.settings import ENVIRONMENT_PREFIX, Settings
+
+_SETUP_CEILING_S = 60
+
+
+def run_all(settings: Settings) -> None:
+    """Prepares the box and becomes supervisord; never returns.
+
+    Raises:
+        HomeportError: the box cannot be made ready; nothing was started.
+    """
+    as_root = os.geteuid() == 0
+    if as_root:
+        _ensure_user(settings.api_user)
+    _make_folders(settings, as_root=as_root)
+    environment = component_environment(settings)
+    user = settings.api_user if as_root else None
+    _run_as(user, ["-c", "import api.app"], environment, remedy=_UNREADABLE)
+    _run_as(user, ["-m", "homeport.state", "migrate"], environment)
+    if not settings.token_file.exists():
+        token = _run_as(user, ["-m", "homeport.state", "token", "owner"], environment)
+        write_atomic(settings.token_file, token + "\n", mode=0o600)
+    configuration = settings.run_dir / "supervisord.conf"
+    write_atomic(configuration, render_supervisord(settings, python=sys.executable, as_root=as_root))
+    supervisord = ["-m", "supervisor.supervisord", "-c", str(configuration)]
+    os.execve(sys.executable, [sys.executable, "-P", *supervisord], environment)  # noqa: S606 - no shell is wanted
+
+
+_UNREADABLE = (
+    "The user of the API must be able to read Homeport's code: put it where every user may read, /opt say, "
+    "and set it up again from there."
+)
+
+
+def component_environment(settings: Settings) -> dict[str, str]:
+    """The environment of every component: ours, and the settings whose defaults depend on the user.
+
+    Entry points read the same settings whichever user they run as.
+    """
+    named: Mapping[str, object] = settings.model_dump(mode="json")
+    exported = {ENVIRONMENT_PREFIX + name.upper(): str(value) for name, value in named.items()}
+    return {**os.environ, **exported, "PYTHONUNBUFFERED": "1"}
+
+
+def _run_as(user: str | None, words: list[str], environment: Mapping[str, str], *, remedy: str = "") -> str:
+    """Runs a piece of Python as the user; its last line."""
+    result = run_program(
+        [*drop_privileges(user), sys.executable, "-P", *words],
+        environment=environment,
+        ceiling_s=_SETUP_CEILING_S,
+        cwd=Path("/"),
+    )
+    if result.exit_code != 0:
+        raise ProgramFailedError(
+            f"'python {' '.join(words)}' failed with status {result.exit_code}.",
+            why="\n".join(result.tail[-5:]),
+            remedy=remedy or "Mend what the last lines say, and start again.",
+            exit_code=result.exit_code,
+            last_lines=list(result.tail),
+        )
+    return result.tail[-1] if result.tail else ""
+
+
+def _ensure_user(name: str) -> None:
+    """Makes the API's user and group where they are missing."""
+    try:
+        account = pwd.getpwnam(name)
+    except KeyError:
+        words = ["useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"]
+        result = run_program(
+            [*words, "--shell", "/usr/sbin/nologin", name],
+            environment={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+            ceiling_s=_SETUP_CEILING_S,
+        )
+        if result.exit_code != 0:
+            raise ProgramFailedError(
+                f"The user {name!r} of the API could not be made.",
+                why="\n".join(result.tail),
+                remedy=f"Make it by hand: useradd --system --user-group {name}",
+            ) from None
+        return
+    groups = [group.gr_name for group in grp.getgrall() if name in group.gr_mem]
+    if "docker" in groups or account.pw_uid == 0:
+        raise HomeportError(
+            f"The user {name!r} of the API may reach Docker.",
+            why=f"It is root or in the group docker (its groups: {', '.join(groups) or 'none'}).",
+            remedy=f"Take it out (gpasswd -d {name} docker) or set api_user to another user.",
+        )
+
+
+def _make_folders(settings: Settings, *, as_root: bool) -> None:
+    """The folders with their owners: what the API writes is its user's, what it reads its group's."""
+    uid, gid = os.geteuid(), os.getegid()
+    if as_root:
+        account = pwd.getpwnam(settings.api_user)
+        uid, gid = account.pw_uid, account.pw_gid
+    own = os.geteuid()
+    for folder, owner, mode in (
+        (settings.state_dir, own, 0o755),
+        (settings.state_dir / "db", uid, 0o700),
+        (settings.projects_dir, own, 0o711),  # an app's user inside a container must be able to pass
+        (settings.jobs_dir, own, 0o750),
+        (settings.run_dir, own, 0o755),
+        (settings.run_dir / "valkey", uid, 0o700),
+    ):
+        folder.mkdir(parents=True, exist_ok=True)
+        os.chown(folder, owner, gid)
+        folder.chmod(mode)

@@ -1,0 +1,65 @@
+# shellcheck shell=bash disable=SC2034 # these names are for those who source this file
+# What all scripts share: words to the screen, root's rights, questions, and the record of what they made.
+
+# Changes to the machine are recorded here, a line each: a kind, a space, a value. `scripts/down --purge` reads it.
+# (Its own folder, so that it outlives Homeport's state.)
+SETUP_RECORD=/var/lib/homeport-setup/made
+CACHE_DIR=/var/cache/homeport
+
+ANSWER_YES=${ANSWER_YES:-no}
+
+say() { printf '%s\n' "$*" >&2; }
+step() { printf '==> %s\n' "$*" >&2; }
+fail() {
+  printf 'error: %s\n' "$1" >&2
+  shift
+  local line
+  for line in "$@"; do printf '       %s\n' "$line" >&2; done
+  exit 1
+}
+
+# Runs a command as root: as it is when we are root, else with sudo.
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+# Ends here, before anything was changed, where root's rights cannot be had.
+require_root_rights() {
+  [ "$(id -u)" -eq 0 ] && return
+  command -v sudo >/dev/null || fail "this needs root's rights, and there is no sudo." "Run it as root."
+  if [ -t 0 ]; then sudo -v || fail "sudo refused."; else
+    sudo -n true 2>/dev/null || fail "this needs root's rights, and sudo asks for a password." "Run it as root."
+  fi
+}
+
+on_terminal() { [ -t 0 ] && [ -t 2 ]; }
+
+# ask QUESTION: true for a yes on the terminal.
+ask() {
+  local answer
+  printf '%s [y/N] ' "$1" >&2
+  read -r answer || return 1
+  [[ $answer =~ ^[Yy]([Ee][Ss])?$ ]]
+}
+
+# Where a service manager runs, systemctl starts things; elsewhere we do.
+has_systemd() { [ -d /run/systemd/system ]; }
+
+record_made() { # KIND VALUE
+  as_root mkdir -p "${SETUP_RECORD%/*}"
+  recorded "$1" | grep -qxF -- "$2" || printf '%s %s\n' "$1" "$2" | as_root tee -a "$SETUP_RECORD" >/dev/null
+}
+
+# recorded KIND: the values recorded under it, a line each.
+recorded() {
+  [ -e "$SETUP_RECORD" ] || return 0
+  sed -n "s/^$1 //p" "$SETUP_RECORD"
+}
+
+forget_made() { # KIND [VALUE]
+  [ -e "$SETUP_RECORD" ] || return 0
+  local kept
+  kept=$(awk -v kind="$1" -v value="${2-}" '!($1 == kind && (value == "" || substr($0, length(kind) + 2) == value))' \
+    "$SETUP_RECORD")
+  printf '%s' "${kept:+$kept$'\n'}" | as_root tee "$SETUP_RECORD" >/dev/null
+}

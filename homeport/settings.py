@@ -125,7 +125,7 @@ class Settings(BaseModel):
 
 
 def default_folders(uid: int, environment: Mapping[str, str]) -> dict[str, Any]:
-    """The folders where none are set: `/var/lib`, `/run` for root, else XDG's (Base Directory Specification)."""
+    """The folders where none are set: `/var/lib` and `/run` for root, else those of XDG's specification."""
     shipped = Path(__file__).resolve().parent.parent / "apps"
     if uid == 0:
         return {"state_dir": "/var/lib/homeport", "run_dir": "/run/homeport", "catalog_dir": shipped}

@@ -95,7 +95,7 @@ class ApiClient:
         try:
             answer = self._session.request(method, self._url + path, timeout=(_CONNECT_S, _READ_S), **options)
         except requests.RequestException as error:
-            raise ApiUnreachableError(f"Nothing answers at {self._url}: {error}") from error
+            raise ApiUnreachableError(f"Nothing answers at {self._url}.") from error
         if answer.ok:
             return answer
         try:

@@ -59,7 +59,6 @@ class Context:
 
 def _set_json(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
     if value:
-        context.ensure_object(dict)
         context.find_root().meta["homeport.json"] = True
 
 

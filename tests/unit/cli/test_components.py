@@ -1,0 +1,71 @@
+import configparser
+import shlex
+from pathlib import Path
+
+from homeport.cli.components import render_supervisord
+from homeport.settings import Settings
+
+
+def settings(**given: object) -> Settings:
+    return Settings(**{"state_dir": "/s", "run_dir": "/r", "catalog_dir": "/c", **given})  # type: ignore[arg-type]
+
+
+def parsed(text: str) -> configparser.ConfigParser:
+    parser = configparser.ConfigParser()
+    parser.read_string(text)
+    return parser
+
+
+def test_a_private_valkey_runs_only_where_no_redis_url_is_set() -> None:
+    private = parsed(render_supervisord(settings(), python="/p", as_root=False))
+    given = parsed(render_supervisord(settings(redis_url="redis://x"), python="/p", as_root=False))
+
+    assert "program:valkey" in private
+    assert "program:valkey" not in given
+
+
+def test_only_the_worker_side_keeps_root() -> None:
+    configuration = parsed(render_supervisord(settings(api_user="hp"), python="/p", as_root=True))
+
+    users = {
+        name.removeprefix("program:"): "--reuid hp --regid hp --clear-groups"
+        in configuration[name]["command"]
+        for name in configuration.sections()
+        if name.startswith("program:")
+    }
+
+    assert users == {"valkey": True, "api": True, "steward": False, "worker": False}
+
+
+def test_nothing_changes_its_user_without_root() -> None:
+    assert "--reuid" not in render_supervisord(settings(), python="/p", as_root=False)
+
+
+def test_every_component_dies_with_its_parent() -> None:
+    configuration = parsed(render_supervisord(settings(), python="/p", as_root=True))
+
+    commands = [configuration[name]["command"] for name in configuration.sections() if "program:" in name]
+
+    assert all("--pdeathsig KILL" in command for command in commands)
+
+
+def test_an_interpreter_with_a_space_and_a_percent_sign_stays_one_word() -> None:
+    text = render_supervisord(settings(), python="/my dir/100%/python", as_root=False)
+
+    words = shlex.split(parsed(text)["program:api"]["command"])
+
+    assert "/my dir/100%/python" in words
+
+
+def test_supervisor_never_gives_a_component_up() -> None:
+    configuration = parsed(render_supervisord(settings(), python="/p", as_root=False))
+
+    assert int(configuration["program:api"]["startretries"]) > 10**5
+    assert configuration["program:api"]["autorestart"] == "true"
+
+
+def test_the_socket_of_the_supervisor_is_its_owners_alone() -> None:
+    configuration = parsed(render_supervisord(settings(), python="/p", as_root=False))
+
+    assert configuration["unix_http_server"]["chmod"] == "0700"
+    assert Path(configuration["unix_http_server"]["file"]).parent == Path("/r")

@@ -1,0 +1,182 @@
+"""The step engine over a journal in memory: forward, backward, resumed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from homeport.errors import CancelledError, HandedBackError, LeaseLostError, Problem, UnhealthyError
+from homeport.models import StepRow, StepState
+from homeport.plans import Ending, Plan, Step, StepRun, run_plan
+
+NAMES = ("reserve", "fetch", "start", "record")
+
+
+@dataclass
+class MemoryJournal:
+    order: tuple[str, ...] = NAMES
+    rows: dict[str, StepRow] = field(default_factory=dict)
+    shown: list[float] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+    turned_back: Problem | None = None
+
+    def steps(self) -> Sequence[StepRow]:
+        return [self.rows[name] for name in self.order if name in self.rows]
+
+    def _set(self, step: str, state: StepState, **fields: Any) -> None:
+        self.rows[step] = replace(self.rows.get(step, StepRow(name=step)), state=state, **fields)
+
+    def begun(self, step: str) -> None:
+        attempts = self.rows[step].attempts if step in self.rows else 0
+        self._set(step, StepState.RUNNING, attempts=attempts + 1)
+
+    def saved(self, step: str, record: Mapping[str, Any]) -> None:
+        self.rows[step] = replace(self.rows[step], record=dict(record))
+
+    def done(self, step: str, record: Mapping[str, Any]) -> None:
+        self._set(step, StepState.DONE, record=dict(record))
+
+    def failed(self, step: str, problem: Problem) -> None:
+        self._set(step, StepState.FAILED)
+
+    def undoing(self, problem: Problem) -> None:
+        self.turned_back = problem
+
+    def undone(self, step: str) -> None:
+        self._set(step, StepState.UNDONE)
+
+    def progress(self, step: str, overall: float, detail: str) -> None:
+        self.shown.append(overall)
+
+    def log(self, line: str) -> None:
+        self.lines.append(line)
+
+
+class Going:
+    def check(self) -> None:
+        pass
+
+
+class Box:
+    """What the steps change: a set of names, so that what is left can be looked at."""
+
+    def __init__(self) -> None:
+        self.there: list[str] = []
+        self.failing: dict[str, BaseException] = {}
+        self.undo_failing: set[str] = set()
+
+    def plan(self) -> "Plan[Box]":
+        return Plan(*(Step(name=name, do=self._do, undo=self._undo, weight=2) for name in NAMES))
+
+    @staticmethod
+    def _do(box: "Box", run: StepRun) -> None:
+        run.save(made=run.name)
+        run.progress(0.5)
+        if run.name in box.failing:
+            raise box.failing[run.name]
+        if run.name not in box.there:
+            box.there.append(run.name)
+
+    @staticmethod
+    def _undo(box: "Box", run: StepRun) -> None:
+        if run.name in box.undo_failing:
+            raise OSError("no space")
+        if run.record and run.name in box.there:
+            box.there.remove(run.name)
+
+
+def test_all_steps_run_in_order_and_the_progress_ends_at_one() -> None:
+    box, journal = Box(), MemoryJournal()
+
+    outcome = run_plan(box.plan(), box, journal, Going())
+
+    assert outcome.ending is Ending.SUCCEEDED
+    assert box.there == list(NAMES)
+    assert journal.shown == sorted(journal.shown)
+    assert journal.shown[-1] == 1.0
+
+
+@pytest.mark.parametrize("failing", NAMES)
+def test_a_failure_at_any_step_leaves_nothing(failing: str) -> None:
+    box, journal = Box(), MemoryJournal()
+    box.failing[failing] = UnhealthyError("It is not healthy.", why="no answer")
+
+    outcome = run_plan(box.plan(), box, journal, Going())
+
+    assert outcome.ending is Ending.FAILED
+    assert box.there == []
+    assert outcome.problem is not None
+    assert outcome.problem.code == "unhealthy"
+    assert outcome.problem.restored.startswith("Put back: ")
+    begun = NAMES[: NAMES.index(failing) + 1]
+    assert [journal.rows[name].state for name in begun] == [StepState.UNDONE] * len(begun)
+
+
+@pytest.mark.parametrize("stopped", NAMES)
+@pytest.mark.parametrize("reason", [HandedBackError, LeaseLostError])
+def test_a_job_that_is_handed_back_goes_on_where_it_was(
+    stopped: str, reason: type[HandedBackError | LeaseLostError]
+) -> None:
+    box, journal = Box(), MemoryJournal()
+    box.failing[stopped] = HandedBackError() if reason is HandedBackError else LeaseLostError("lost")
+
+    with pytest.raises(reason):
+        run_plan(box.plan(), box, journal, Going())
+    before = list(box.there)
+    box.failing.clear()
+    outcome = run_plan(box.plan(), box, journal, Going())
+
+    assert before == list(NAMES[: NAMES.index(stopped)])
+    assert outcome.ending is Ending.SUCCEEDED
+    assert box.there == list(NAMES)
+    assert journal.rows[stopped].attempts == 2
+    assert all(journal.rows[name].attempts == 1 for name in NAMES if name != stopped)
+
+
+def test_a_cancelled_job_is_undone_and_ends_as_cancelled() -> None:
+    class CancelledAtStart:
+        def check(self) -> None:
+            if "fetch" in box.there:
+                raise CancelledError("cancelled")
+
+    box, journal = Box(), MemoryJournal()
+
+    outcome = run_plan(box.plan(), box, journal, CancelledAtStart())
+
+    assert outcome.ending is Ending.CANCELLED
+    assert box.there == []
+
+
+def test_an_undo_that_fails_is_told_and_the_others_still_run() -> None:
+    box, journal = Box(), MemoryJournal()
+    box.failing["record"] = ValueError("odd")
+    box.undo_failing = {"start"}
+
+    outcome = run_plan(box.plan(), box, journal, Going())
+
+    assert box.there == ["start"]
+    assert outcome.problem is not None
+    assert outcome.problem.code == "internal_error"
+    assert "start (no space)" in outcome.problem.restored
+
+
+def test_an_undo_that_was_interrupted_goes_on_and_does_not_start_the_plan_again() -> None:
+    box, journal = Box(), MemoryJournal()
+    run_plan(box.plan(), box, journal, Going())
+    journal.rows["record"] = replace(journal.rows["record"], state=StepState.UNDONE)
+    box.there.remove("record")
+
+    outcome = run_plan(
+        box.plan(), box, journal, Going(), turned_back=Problem(code="unhealthy", what="It is not healthy.")
+    )
+
+    assert outcome.ending is Ending.FAILED
+    assert box.there == []
+
+
+def test_a_plan_refuses_two_steps_of_one_name() -> None:
+    step: Step[Box] = Step(name="start", do=lambda _box, _run: None)
+
+    with pytest.raises(ValueError, match="two steps of one name"):
+        Plan(step, step)

@@ -1,0 +1,60 @@
+from pathlib import Path
+
+import pytest
+
+from homeport.errors import InvalidInputError
+from homeport.settings import Settings, default_folders, load_settings, program_environment
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "homeport.toml"
+    file.write_text('domain = "hda"\nlisten = "127.0.0.1:1"\n')
+
+    settings = load_settings({"HOMEPORT_CONFIG": str(file), "HOMEPORT_LISTEN": "127.0.0.1:2", "HOME": "/h"})
+
+    assert (settings.domain, settings.listen) == ("hda", "127.0.0.1:2")
+
+
+@pytest.mark.parametrize("line", ['colour = "red"', "app_threads = 0", 'publish = "everywhere"', "= 1"])
+def test_a_wrong_setting_is_named_with_the_file(tmp_path: Path, line: str) -> None:
+    file = tmp_path / "homeport.toml"
+    file.write_text(line)
+
+    with pytest.raises(InvalidInputError) as caught:
+        load_settings({"HOMEPORT_CONFIG": str(file), "HOME": "/h"})
+
+    assert str(file) in str(caught.value)
+    assert (line.split(" ", maxsplit=1)[0] in str(caught.value)) or line.startswith("=")
+
+
+def test_root_uses_the_systems_folders_and_others_use_xdgs() -> None:
+    root = default_folders(0, {})
+    user = default_folders(1000, {"HOME": "/home/u", "XDG_RUNTIME_DIR": "/run/user/1000"})
+
+    assert (root["state_dir"], root["run_dir"]) == ("/var/lib/homeport", "/run/homeport")
+    assert user["state_dir"] == Path("/home/u/.local/state/homeport")
+    assert user["run_dir"] == Path("/run/user/1000/homeport")
+
+
+@pytest.mark.parametrize(
+    ("publish", "domain", "address"),
+    [
+        ("auto", "localhost", "0.0.0.0"),
+        ("auto", "hda", "0.0.0.0"),
+        ("lan", "hda", "0.0.0.0"),
+        ("loopback", "localhost", "127.0.0.1"),
+    ],
+)
+def test_without_a_proxy_auto_publishes_to_the_lan(publish: str, domain: str, address: str) -> None:
+    settings = Settings.model_validate(
+        {"state_dir": "/s", "run_dir": "/r", "catalog_dir": "/c", "publish": publish, "domain": domain}
+    )
+
+    assert settings.publish_address == address
+
+
+def test_programs_get_neither_tokens_nor_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOMEPORT_TOKEN", "secret")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+
+    assert "secret" not in program_environment(HOME="/x").values()

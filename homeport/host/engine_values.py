@@ -1,0 +1,123 @@
+"""What the Docker Engine says of containers, images, networks and volumes, as values. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from homeport.host.lines import LINE_CHARACTERS
+
+PROJECT_LABEL = "com.docker.compose.project"
+"""Compose's label with the project's name."""
+
+SERVICE_LABEL = "com.docker.compose.service"
+"""Compose's label with the service's name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineVersion:
+    """Which Docker Engine answers."""
+
+    version: str
+    api_version: str
+    os: str
+    architecture: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContainerState:
+    """A container as the engine describes it.
+
+    `state` is the engine's word (`created`, `running`, `paused`, `restarting`, `removing`, `exited`, `dead`);
+    `health` is `starting`, `healthy`, `unhealthy`, or None without a health check, `health_output` what its
+    last run printed; `service` and `project` are Compose's, "" without them; `network_ports` maps `80/tcp` to
+    a list of `{"HostIp", "HostPort"}`, or to None where the port is not published.
+    """
+
+    id: str
+    name: str
+    service: str
+    project: str
+    labels: Mapping[str, str]
+    image_id: str
+    state: str
+    exit_code: int
+    restart_count: int
+    restarting: bool
+    oom_killed: bool
+    health: str | None
+    health_output: str
+    started_at: str
+    restart_policy: str
+    network_ports: Mapping[str, list[dict[str, str]] | None] = field(default_factory=dict)
+
+    @classmethod
+    def from_inspection(cls, found: Mapping[str, Any]) -> Self:
+        """The state in the engine's `GET /containers/{id}/json`."""
+        state = found["State"]
+        labels = found["Config"].get("Labels") or {}
+        health = state.get("Health") or {}
+        checks = health.get("Log") or []
+        status = health.get("Status")
+        return cls(
+            id=found["Id"],
+            name=found["Name"].removeprefix("/"),
+            service=labels.get(SERVICE_LABEL, ""),
+            project=labels.get(PROJECT_LABEL, ""),
+            labels=labels,
+            image_id=found["Image"],
+            state=state["Status"],
+            exit_code=state.get("ExitCode", 0),
+            restart_count=found.get("RestartCount", 0),
+            restarting=bool(state.get("Restarting")),
+            oom_killed=bool(state.get("OOMKilled")),
+            health=status if status and status != "none" else None,
+            health_output=checks[-1].get("Output", "")[:LINE_CHARACTERS].strip() if checks else "",
+            started_at=state.get("StartedAt", ""),
+            restart_policy=(found["HostConfig"].get("RestartPolicy") or {}).get("Name", ""),
+            network_ports=found.get("NetworkSettings", {}).get("Ports") or {},
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageState:
+    """An image as the engine describes it. `exposed_ports` are such as `80/tcp`, `created` is RFC 3339."""
+
+    id: str
+    tags: tuple[str, ...]
+    repo_digests: tuple[str, ...]
+    size_bytes: int
+    created: str
+    labels: Mapping[str, str]
+    exposed_ports: tuple[str, ...]
+
+    @classmethod
+    def from_inspection(cls, found: Mapping[str, Any]) -> Self:
+        """The image in the engine's `GET /images/{name}/json`."""
+        config = found.get("Config") or {}
+        return cls(
+            id=found["Id"],
+            tags=tuple(found.get("RepoTags") or ()),
+            repo_digests=tuple(found.get("RepoDigests") or ()),
+            size_bytes=found.get("Size", 0),
+            created=found.get("Created", ""),
+            labels=config.get("Labels") or {},
+            exposed_ports=tuple(config.get("ExposedPorts") or ()),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkState:
+    """A network as the engine describes it."""
+
+    id: str
+    name: str
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class VolumeState:
+    """A named volume as the engine describes it; `path` is where its files lie on the host."""
+
+    name: str
+    path: str
+    labels: Mapping[str, str]

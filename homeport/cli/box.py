@@ -14,12 +14,16 @@ from homeport.errors import InvalidInputError
 
 
 @click.command(cls=Command)
+@click.option("--prepare-only", is_flag=True, help="Make folders, database and token, and start nothing.")
 @click.pass_obj
-def up(context: Context) -> None:
+def up(context: Context, prepare_only: bool) -> None:
     """Run Homeport in the foreground, until it gets SIGTERM."""
-    from homeport.cli.up import run_all
+    from homeport.cli.up import prepare, run_all
 
-    run_all(context.settings)
+    if prepare_only:
+        prepare(context.settings)
+    else:
+        run_all(context.settings)
 
 
 @click.command(cls=Command)

@@ -22,21 +22,35 @@ def run_all(settings: Settings) -> None:
     Raises:
         HomeportError: the box cannot be made ready; nothing was started.
     """
+    environment = prepare(settings)
+    configuration = settings.run_dir / "supervisord.conf"
+    as_root = os.geteuid() == 0
+    write_atomic(configuration, render_supervisord(settings, python=sys.executable, as_root=as_root))
+    supervisord = ["-m", "supervisor.supervisord", "-c", str(configuration)]
+    os.execve(sys.executable, [sys.executable, "-P", *supervisord], environment)  # noqa: S606 - no shell is wanted
+
+
+def prepare(settings: Settings) -> dict[str, str]:
+    """Makes the API's user, the folders, the database and the first token, where they are missing.
+
+    Returns:
+        The environment of the components.
+
+    Raises:
+        HomeportError: something of it cannot be made.
+    """
     as_root = os.geteuid() == 0
     if as_root:
         _ensure_user(settings.api_user)
     _make_folders(settings, as_root=as_root)
     environment = component_environment(settings)
     user = settings.api_user if as_root else None
-    _run_as(user, ["-c", "import api.app"], environment, remedy=_UNREADABLE)
+    _run_as(user, ["-c", "import api"], environment, remedy=_UNREADABLE)
     _run_as(user, ["-m", "homeport.state", "migrate"], environment)
     if not settings.token_file.exists():
         token = _run_as(user, ["-m", "homeport.state", "token", "owner"], environment)
         write_atomic(settings.token_file, token + "\n", mode=0o600)
-    configuration = settings.run_dir / "supervisord.conf"
-    write_atomic(configuration, render_supervisord(settings, python=sys.executable, as_root=as_root))
-    supervisord = ["-m", "supervisor.supervisord", "-c", str(configuration)]
-    os.execve(sys.executable, [sys.executable, "-P", *supervisord], environment)  # noqa: S606 - no shell is wanted
+    return environment
 
 
 _UNREADABLE = (

@@ -1,0 +1,47 @@
+"""The event log: what happened, in order."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, select
+
+from homeport.events import EventKind
+from homeport.models import StoredEvent
+from homeport.state.schema import EVENTS
+
+
+def append(
+    conn: Connection,
+    kind: EventKind,
+    *,
+    app: str | None,
+    job: str | None,
+    facts: Mapping[str, Any],
+    now: datetime,
+) -> int:
+    """Adds an event, in the transaction that makes it true; its place in the log."""
+    values = {"at": now, "kind": kind.value, "app": app, "job": job, "facts": dict(facts)}
+    key = conn.execute(insert(EVENTS), values).inserted_primary_key
+    return int(key[0]) if key else 0
+
+
+def events_after(
+    conn: Connection, seq: int, *, app: str | None = None, job: str | None = None, limit: int = 500
+) -> list[StoredEvent]:
+    """The events behind that place, oldest first: of an app, of a job, or all."""
+    query = select(EVENTS).where(EVENTS.c.seq > seq).order_by(EVENTS.c.seq).limit(limit)
+    if app is not None:
+        query = query.where(EVENTS.c.app == app)
+    if job is not None:
+        query = query.where(EVENTS.c.job == job)
+    return [_event(row) for row in conn.execute(query)]
+
+
+def latest_seq(conn: Connection) -> int:
+    """The place of the newest event; 0 where there is none."""
+    return int(conn.execute(select(func.coalesce(func.max(EVENTS.c.seq), 0))).scalar_one())
+
+
+def _event(row: Row[Any]) -> StoredEvent:
+    return StoredEvent(seq=row.seq, at=row.at, kind=row.kind, app=row.app, job=row.job, facts=row.facts)

@@ -1,0 +1,223 @@
+"""Who carries out a job: one worker at a time, one job per app at a time, in order of arrival.
+
+A lease has a fencing number that grows with every take. Whatever its holder writes names owner and number,
+so a worker that was thought dead and wakes up late is refused.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, and_, case, or_, select, update
+
+from homeport.errors import LeaseLostError, Problem, WorkerLostError
+from homeport.events import EventKind
+from homeport.models import JobState
+from homeport.state.events import append
+from homeport.state.jobs import append_finished, append_queued, job_of, release_waiting
+from homeport.state.schema import JOBS
+
+_ACTIVE: Final = (JobState.RUNNING, JobState.UNDOING)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lease:
+    """A worker's right to carry out a job, until it is lost."""
+
+    job_id: str
+    owner: str
+    fence: int
+
+
+def take(conn: Connection, job_id: str, *, owner: str, ttl_s: float, now: datetime) -> Lease | None:
+    """Takes a job, if it is this job's turn.
+
+    None: it is gone, ended, held by a worker, or another job of its app comes first; in that case the job is
+    marked as waiting for that one, and `finish` gives it back to be sent again. A job that had turned back
+    goes on undoing: its state is `undoing` and its problem says why.
+
+    Args:
+        conn: a transaction that writes.
+        job_id: the job.
+        owner: the worker's name, unique to the process.
+        ttl_s: how long the lease lasts without a heartbeat, in seconds.
+        now: the time.
+    """
+    row = conn.execute(select(JOBS).where(JOBS.c.id == job_id).with_for_update()).first()
+    if row is None or row.state.is_terminal:
+        return None
+    lost = row.state in _ACTIVE
+    if lost and row.lease_until > now:
+        return None
+    if (blocking := _blocking(conn, row)) is not None:
+        _wait(conn, row, blocking, now)
+        return None
+    lease = Lease(job_id=job_id, owner=owner, fence=row.fence + 1)
+    conn.execute(
+        update(JOBS)
+        .where(JOBS.c.id == job_id)
+        .values(
+            state=JobState.RUNNING if row.turned_back is None else JobState.UNDOING,
+            owner=owner,
+            fence=lease.fence,
+            lease_until=now + timedelta(seconds=ttl_s),
+            waiting_for=None,
+            losses=row.losses + (1 if lost else 0),
+            started_at=row.started_at or now,
+        )
+    )
+    facts = {"attempt": row.attempt}
+    append(conn, EventKind.JOB_STARTED, app=row.subject, job=job_id, facts=facts, now=now)
+    return lease
+
+
+def heartbeat(conn: Connection, lease: Lease, ttl_s: float, now: datetime) -> bool:
+    """Keeps the lease for another `ttl_s` seconds; whether somebody asked to cancel the job.
+
+    Raises:
+        LeaseLostError: another worker holds the job, or it was taken away.
+    """
+    row = _write(conn, lease, {"lease_until": now + timedelta(seconds=ttl_s)})
+    return bool(row.cancel_requested)
+
+
+def hand_back(conn: Connection, lease: Lease, now: datetime) -> None:
+    """Queues the job again, because its worker is about to end; the next one goes on, or goes on undoing.
+
+    Raises:
+        LeaseLostError: another worker holds the job.
+    """
+    row = _write(conn, lease, _REQUEUED)
+    append_queued(conn, job_id=row.id, kind=row.kind, subject=row.subject, attempt=row.attempt, now=now)
+
+
+def finish(
+    conn: Connection,
+    lease: Lease,
+    *,
+    state: JobState,
+    problem: Problem | None,
+    result: Mapping[str, Any] | None,
+    now: datetime,
+) -> list[str]:
+    """Ends the job in a terminal state; the ids of the jobs that waited for it and can be sent now.
+
+    Raises:
+        LeaseLostError: another worker holds the job.
+    """
+    if not state.is_terminal:
+        raise ValueError(f"a job does not end as {state}")
+    values = {
+        "state": state,
+        "problem": problem.as_json() if problem else None,
+        "result": dict(result) if result is not None else None,
+        "owner": None,
+        "lease_until": None,
+        "finished_at": now,
+        **({"progress": 1.0, "detail": ""} if state is JobState.SUCCEEDED else {}),
+    }
+    job = job_of(_write(conn, lease, values))
+    append_finished(conn, job, state=state, problem=problem, now=now)
+    return release_waiting(conn, job.id)
+
+
+def reclaim_expired(conn: Connection, *, now: datetime, max_losses: int) -> list[str]:
+    """Queues again the jobs whose workers fell silent, each with one loss more; their ids by arrival.
+
+    A job with `max_losses` losses is not tried again: it goes on only to be undone, and fails as
+    `worker_lost`.
+    """
+    expired = (
+        select(JOBS)
+        .where(JOBS.c.state.in_(_ACTIVE), JOBS.c.lease_until < now)
+        .order_by(JOBS.c.seq)
+        .with_for_update()
+    )
+    rows = conn.execute(expired).all()
+    for row in rows:
+        losses = row.losses + 1
+        turned_back = row.turned_back
+        if turned_back is None and losses >= max_losses:
+            turned_back = _worker_lost(row, losses).as_json()
+        values = {**_REQUEUED, "losses": losses, "turned_back": turned_back}
+        conn.execute(update(JOBS).where(JOBS.c.id == row.id).values(values))
+        append_queued(
+            conn, job_id=row.id, kind=row.kind, subject=row.subject, attempt=row.attempt + 1, now=now
+        )
+    return [row.id for row in rows]
+
+
+def check_lease(conn: Connection, lease: Lease) -> Row[Any]:
+    """The job's row, if the lease is still good; to be asked in the transaction that writes.
+
+    Raises:
+        LeaseLostError: another worker holds the job, or it was taken away.
+    """
+    row = conn.execute(select(JOBS).where(_held_by(lease)).with_for_update()).first()
+    if row is None:
+        raise _lost(lease)
+    return row
+
+
+def _write(conn: Connection, lease: Lease, values: Mapping[str, Any]) -> Row[Any]:
+    """Changes the job under its lease; the row as it is afterwards."""
+    row = conn.execute(update(JOBS).where(_held_by(lease)).values(values).returning(*JOBS.c)).first()
+    if row is None:
+        raise _lost(lease)
+    return row
+
+
+_REQUEUED: Final[Mapping[str, Any]] = {
+    "state": JobState.QUEUED,
+    "owner": None,
+    "lease_until": None,
+    "sent_at": None,
+    "attempt": JOBS.c.attempt + 1,
+}
+
+
+def _held_by(lease: Lease) -> Any:
+    return and_(
+        JOBS.c.id == lease.job_id,
+        JOBS.c.owner == lease.owner,
+        JOBS.c.fence == lease.fence,
+        JOBS.c.state.in_(_ACTIVE),
+    )
+
+
+def _lost(lease: Lease) -> LeaseLostError:
+    return LeaseLostError(
+        f"The worker {lease.owner} no longer holds the job {lease.job_id}.",
+        why="It was silent for longer than its lease, so the job was given to another.",
+    )
+
+
+def _blocking(conn: Connection, row: Row[Any]) -> str | None:
+    """The job of the same app that comes first: the one that is active, else the earliest that is queued."""
+    active = JOBS.c.state.in_(_ACTIVE)
+    earlier = and_(JOBS.c.state == JobState.QUEUED, JOBS.c.seq < row.seq)
+    query = (
+        select(JOBS.c.id)
+        .where(JOBS.c.subject == row.subject, JOBS.c.id != row.id, or_(active, earlier))
+        .order_by(case((active, 0), else_=1), JOBS.c.seq)
+        .limit(1)
+    )
+    return conn.execute(query).scalar_one_or_none()
+
+
+def _wait(conn: Connection, row: Row[Any], blocking: str, now: datetime) -> None:
+    if row.waiting_for == blocking:
+        return
+    conn.execute(update(JOBS).where(JOBS.c.id == row.id).values(waiting_for=blocking))
+    facts = {"waiting_for": blocking}
+    append(conn, EventKind.JOB_WAITING, app=row.subject, job=row.id, facts=facts, now=now)
+
+
+def _worker_lost(row: Row[Any], losses: int) -> Problem:
+    return WorkerLostError(
+        f"The {row.kind} of {row.subject!r} brought its worker down {losses} times.",
+        why="Each time the process that carried it out ended without a word, or the machine went down.",
+        remedy="Look at the end of the job's log and at the machine's memory, then try again.",
+        attempts=losses,
+    ).problem()

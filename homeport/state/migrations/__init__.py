@@ -1,0 +1,1 @@
+"""Alembic's migrations, run by `homeport.state.database.migrate`."""

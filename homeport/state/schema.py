@@ -1,0 +1,152 @@
+"""The tables, as the newest migration leaves them."""
+
+from typing import Final
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+)
+
+from homeport.models import AppState, DesiredState, ImageOrigin, JobKind, JobState, Queue, StepState
+from homeport.state.columns import Member, Moment
+
+METADATA: Final = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+_JSON: Final = JSON(none_as_null=True)
+
+APPS: Final = Table(
+    "apps",
+    METADATA,
+    Column("identifier", Text, primary_key=True),
+    Column("app_id", Integer, nullable=False, unique=True),
+    Column("definition", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("host_name", Text, nullable=False),
+    Column("host_port", Integer, nullable=False),
+    Column("state", Member(AppState), nullable=False),
+    Column("desired", Member(DesiredState), nullable=False),
+    Column("limits", _JSON, nullable=False),
+    Column("web", _JSON),
+    Column("data", _JSON, nullable=False),
+    Column("images", _JSON, nullable=False),
+    Column("ports", _JSON, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+)
+
+# Every app_id that was ever in use; `assigned` where we chose it ourselves.
+APP_IDS: Final = Table(
+    "app_ids",
+    METADATA,
+    Column("app_id", Integer, primary_key=True, autoincrement=False),
+    Column("assigned", Boolean, nullable=False),
+    Index(None, "assigned", "app_id"),
+)
+
+# The one arbiter over what only one app can have; kinds are in claims.py.
+CLAIMS: Final = Table(
+    "claims",
+    METADATA,
+    Column("kind", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("identifier", Text, nullable=False, index=True),
+    Column("job_id", Text, nullable=False),
+)
+
+JOBS: Final = Table(
+    "jobs",
+    METADATA,
+    Column("seq", Integer, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("kind", Member(JobKind), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("queue", Member(Queue), nullable=False),
+    Column("parameters", _JSON, nullable=False),
+    Column("state", Member(JobState), nullable=False),
+    Column("progress", Float, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("waiting_for", Text, index=True),
+    Column("attempt", Integer, nullable=False),
+    Column("cancel_requested", Boolean, nullable=False),
+    Column("result", _JSON),
+    Column("problem", _JSON),
+    Column("turned_back", _JSON),  # why it is being undone; outlives the worker that undoes it
+    Column("owner", Text),
+    Column("fence", Integer, nullable=False),
+    Column("lease_until", Moment),
+    Column("losses", Integer, nullable=False),  # how often its worker was lost
+    Column("sent_at", Moment),
+    Column("created_at", Moment, nullable=False),
+    Column("started_at", Moment),
+    Column("finished_at", Moment),
+    Index(None, "state", "seq"),
+    Index(None, "subject", "state"),
+    sqlite_autoincrement=True,
+)
+
+STEPS: Final = Table(
+    "steps",
+    METADATA,
+    Column("job_id", Text, ForeignKey(JOBS.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("position", Integer, nullable=False),  # in the order in which they began
+    Column("state", Member(StepState), nullable=False),
+    Column("started_at", Moment),
+    Column("finished_at", Moment),
+    Column("attempts", Integer, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("record", _JSON, nullable=False),
+)
+
+EVENTS: Final = Table(
+    "events",
+    METADATA,
+    Column("seq", Integer, primary_key=True),
+    Column("at", Moment, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("app", Text),
+    Column("job", Text),
+    Column("facts", _JSON, nullable=False),
+    Index(None, "app", "seq"),
+    Index(None, "job", "seq"),
+    sqlite_autoincrement=True,
+)
+
+IMAGES: Final = Table(
+    "images",
+    METADATA,
+    Column("image_id", Text, primary_key=True),
+    Column("reference", Text, nullable=False),
+    Column("origin", Member(ImageOrigin), nullable=False),
+    Column("job_id", Text, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("last_used_at", Moment, nullable=False),
+)
+
+TOKENS: Final = Table(
+    "tokens",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("sha256", Text, nullable=False, unique=True),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment),
+)

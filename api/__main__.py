@@ -1,0 +1,67 @@
+"""`python -m api`: serves the API until SIGTERM."""
+
+import ctypes
+import os
+import signal
+import sys
+from typing import Final
+
+from aiohttp import web
+
+from api.app import create_app
+from api.system import check_tables
+from homeport.errors import HomeportError
+from homeport.logs import set_up_logging
+from homeport.settings import Settings, load_settings
+from homeport.state.database import Database
+
+_DRAIN_S: Final = 5.0  # requests under way at SIGTERM have so long
+_PR_SET_PDEATHSIG: Final = 1  # prctl(2)
+
+
+def main() -> int:
+    """Serves until it is told to stop; 0 after a clean stop, 1 where it cannot start."""
+    die_with_parent()
+    try:
+        settings = load_settings()
+        set_up_logging(settings.log_format, process="api")
+        check_database(settings)
+        host, port = split_address(settings.listen)
+        app = create_app(settings)
+    except HomeportError as error:
+        print(f"The API cannot start. {error}", file=sys.stderr)
+        return 1
+    web.run_app(app, host=host, port=port, shutdown_timeout=_DRAIN_S, access_log=None, print=None)
+    return 0
+
+
+def die_with_parent() -> None:
+    """Has the kernel kill this process when the one that started it ends, however it ends."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def check_database(settings: Settings) -> None:
+    """Looks whether the database is there and fits.
+
+    Raises:
+        StateUnavailableError: it is not, or does not.
+    """
+    database = Database(settings.database)
+    try:
+        with database.read() as connection:
+            check_tables(connection)
+    finally:
+        database.close()
+
+
+def split_address(listen: str) -> tuple[str, int]:
+    """Address and port of `127.0.0.1:8035` or `[::1]:8035`."""
+    host, _, port = listen.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,73 @@
+"""Builds the API's application: the one place that knows how its parts fit together."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from importlib.metadata import version
+
+from aiohttp import web
+
+from api.auth import TokenCheck
+from api.context import CONTEXT, Context
+from api.definitions import Definitions
+from api.feed import EventFeed
+from api.metrics import RequestCounts
+from api.middleware import MIDDLEWARES, add_request_id
+from api.openapi import describe
+from api.parsing import MAX_BODY_BYTES
+from api.ringer import Ringer
+from api.routes import DOCUMENT, ROUTES, add_routes
+from api.steward import Steward
+from api.streams import Streams
+from api.writer import Writer
+from homeport.settings import Settings
+from homeport.state.database import Database
+from homeport.state.doorbell import Doorbell
+
+
+def create_app(settings: Settings) -> web.Application:
+    """The application. Nothing is opened before it starts."""
+    app = web.Application(middlewares=MIDDLEWARES, client_max_size=MAX_BODY_BYTES)
+    app[CONTEXT] = create_context(settings)
+    app[DOCUMENT] = describe(ROUTES, version("homeport"))
+    app.on_response_prepare.append(add_request_id)
+    app.on_shutdown.append(_end_streams)
+    app.cleanup_ctx.append(_run_parts)
+    add_routes(app)
+    return app
+
+
+def create_context(settings: Settings) -> Context:
+    """The parts, put together."""
+    database = Database(settings.database)
+    writer = Writer(database)
+    return Context(
+        settings=settings,
+        database=database,
+        writer=writer,
+        ringer=Ringer(Doorbell(settings.redis), writer),
+        feed=EventFeed(database, settings.redis),
+        steward=Steward(settings.steward_socket),
+        streams=Streams(),
+        tokens=TokenCheck(database),
+        definitions=Definitions(settings.catalog_dir),
+        requests=RequestCounts(),
+    )
+
+
+async def _run_parts(app: web.Application) -> AsyncIterator[None]:
+    """Runs what runs beside the requests; at the end, what was accepted is written before anything closes."""
+    context = app[CONTEXT]
+    tasks = [asyncio.create_task(part.run()) for part in (context.writer, context.ringer, context.feed)]
+    yield
+    for task in tasks:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+    context.ringer.close()
+    context.writer.close()
+    context.database.close()
+
+
+async def _end_streams(app: web.Application) -> None:
+    app[CONTEXT].streams.end_all()

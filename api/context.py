@@ -1,0 +1,54 @@
+"""What a request's handler works with: one object per process, built by `create_app`."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from aiohttp import web
+from sqlalchemy import Connection
+
+from api.auth import TokenCheck
+from api.definitions import Definitions
+from api.feed import EventFeed
+from api.metrics import RequestCounts
+from api.ringer import Ringer
+from api.steward import Steward
+from api.streams import Streams
+from api.writer import Writer
+from homeport.settings import Settings
+from homeport.state.database import Database
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """The parts of the API's process."""
+
+    settings: Settings
+    database: Database
+    writer: Writer
+    ringer: Ringer
+    feed: EventFeed
+    steward: Steward
+    streams: Streams
+    tokens: TokenCheck
+    definitions: Definitions
+    requests: RequestCounts
+
+    async def read(self, question: Callable[[Connection], T]) -> T:
+        """What the question finds in the database, asked in a thread and in a transaction of its own.
+
+        Raises:
+            StateUnavailableError: the database cannot be read.
+        """
+
+        def ask() -> T:
+            with self.database.read() as connection:
+                return question(connection)
+
+        return await asyncio.to_thread(ask)
+
+
+CONTEXT: Final = web.AppKey("context", Context)

@@ -1,0 +1,75 @@
+"""Knows the newest event, and wakes the streams that wait for one."""
+
+import asyncio
+import logging
+from typing import Final
+
+import redis.asyncio
+from redis.exceptions import RedisError
+
+from homeport.errors import HomeportError
+from homeport.state.database import Database
+from homeport.state.doorbell import CHANNEL_EVENTS
+from homeport.state.events import latest_seq
+
+_LOG = logging.getLogger(__name__)
+_POLL_S: Final = 1.0  # without Redis, the database is looked at so often
+_CALM_S: Final = 5.0  # with it too, should a message have been lost
+
+
+class EventFeed:
+    """Follows the events' table: woken by Redis, by looking every second while it is away."""
+
+    def __init__(self, database: Database, redis_url: str) -> None:
+        self._database = database
+        self._redis_url = redis_url
+        self._latest = 0
+        self._grown = asyncio.Condition()
+
+    async def latest(self) -> int:
+        """The newest event's number, as the database has it now."""
+        latest = await asyncio.to_thread(self._read)
+        self._latest = max(self._latest, latest)
+        return latest
+
+    async def wait_beyond(self, seq: int, timeout_s: float) -> int:
+        """The newest event's number, once it is above `seq` or the time is over."""
+        try:
+            async with asyncio.timeout(timeout_s), self._grown:
+                await self._grown.wait_for(lambda: self._latest > seq)
+        except TimeoutError:
+            pass
+        return self._latest
+
+    async def run(self) -> None:
+        """Follows until it is cancelled."""
+        while True:
+            try:
+                await self._follow_redis()
+            except (RedisError, OSError) as error:
+                _LOG.debug("no wake-up by Redis: %s", error)
+            await self._look()
+            await asyncio.sleep(_POLL_S)
+
+    async def _follow_redis(self) -> None:
+        client = redis.asyncio.from_url(self._redis_url, socket_connect_timeout=2, health_check_interval=10)
+        async with client, client.pubsub() as channel:
+            await channel.subscribe(CHANNEL_EVENTS)
+            while True:
+                await self._look()
+                await channel.get_message(timeout=_CALM_S)
+                while await channel.get_message(timeout=0.002):  # a burst of events is looked at once
+                    pass
+
+    async def _look(self) -> None:
+        try:
+            before = self._latest
+            if await self.latest() > before:
+                async with self._grown:
+                    self._grown.notify_all()
+        except HomeportError as error:
+            _LOG.warning("events cannot be read: %s", error)
+
+    def _read(self) -> int:
+        with self._database.read() as connection:
+            return latest_seq(connection)

@@ -1,0 +1,140 @@
+"""Jobs: list, show, cancel, and their logs."""
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator
+from datetime import UTC, datetime
+from io import BufferedReader
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+from sqlalchemy import Connection
+
+from api.context import Context
+from api.parsing import number_of, page
+from api.requests import JobLogQuery, JobsQuery
+from api.streams import PLAIN_TEXT
+from homeport.errors import NotFoundError
+from homeport.models import Job, StepRow
+from homeport.state.jobs import find_job, job_steps, list_jobs, request_cancel
+from homeport.wire import job_json
+
+_CHUNK_BYTES: Final = 64 * 1024
+_LOOK_S: Final = 0.25  # a followed log is looked at so often
+
+
+def accepted(context: Context, job: Job) -> web.Response:
+    """The answer to a request that became a job, which is committed; rings for it."""
+    context.ringer.ring(job)
+    return web.json_response(job_json(job), status=202, headers={"Location": f"/v1/jobs/{job.id}"})
+
+
+async def list_all(context: Context, *, query: JobsQuery) -> web.Response:
+    """The jobs, newest first."""
+    before = number_of(query.cursor)
+    jobs = await context.read(
+        lambda connection: list_jobs(
+            connection, before_seq=before, limit=query.limit + 1, app=query.app, state=query.state
+        ),
+    )
+    last = jobs[query.limit - 1].seq if len(jobs) > query.limit else None
+    return web.json_response(page([job_json(job) for job in jobs], query.limit, last))
+
+
+async def show(context: Context, *, id: str) -> web.Response:  # noqa: A002 - the path's own word
+    """One job with its steps."""
+
+    def question(connection: Connection) -> tuple[Job | None, list[StepRow]]:
+        return find_job(connection, id), list(job_steps(connection, id))
+
+    job, steps = await context.read(question)
+    return web.json_response(job_json(_found(job, id), steps))
+
+
+async def cancel(context: Context, *, id: str) -> web.Response:  # noqa: A002 - the path's own word
+    """Cancels a job: at once where it waits (200), as soon as its worker hears of it where it runs (202)."""
+    job = await context.writer.write(lambda connection: request_cancel(connection, id, datetime.now(UTC)))
+    context.ringer.ring()
+    return web.json_response(job_json(job), status=200 if job.state.is_terminal else 202)
+
+
+async def log(
+    context: Context,
+    *,
+    request: web.Request,
+    id: str,  # noqa: A002 - the path's own word
+    query: JobLogQuery,
+) -> web.StreamResponse:
+    """What the job wrote down; with follow, until it has ended."""
+    job = await _known_job(context, id)
+    path = context.settings.jobs_dir / f"{job.id}.log"
+    pieces = _read_log(context, job.id, path, tail=query.tail, follow=query.follow)
+    return await context.streams.send(request, pieces, content_type=PLAIN_TEXT)
+
+
+async def _read_log(
+    context: Context, job_id: str, path: Path, *, tail: int | None, follow: bool
+) -> AsyncGenerator[bytes]:
+    """The log's bytes, and an empty piece in every pause. A job that has not begun has no log yet."""
+    file: BufferedReader | None = None
+    try:
+        while True:
+            job = await _known_job(context, job_id)  # before reading: what it wrote last is read then
+            if file is None:
+                file = await asyncio.to_thread(_open_log, path, tail)
+            while file is not None and (piece := await asyncio.to_thread(file.read, _CHUNK_BYTES)):
+                yield piece
+            if not follow or job.state.is_terminal:
+                return
+            yield b""
+            await asyncio.sleep(_LOOK_S)
+    finally:
+        if file is not None:
+            file.close()
+
+
+def _open_log(path: Path, tail: int | None) -> BufferedReader | None:
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return None
+    if tail is not None:
+        file.seek(_start_of_tail(file, tail))
+    return file
+
+
+def _start_of_tail(file: BufferedReader, lines: int) -> int:
+    """Where the last so many lines begin; read backwards in bounded pieces."""
+    position = end = file.seek(0, os.SEEK_END)
+    if lines == 0:
+        return end
+    file.seek(max(0, end - 1))
+    wanted = lines + (file.read(1) == b"\n")  # the last line's own end begins no line
+    while position > 0:
+        start = max(0, position - _CHUNK_BYTES)
+        file.seek(start)
+        piece = file.read(position - start)
+        if (found := piece.count(b"\n")) >= wanted:
+            at = len(piece)
+            for _ in range(wanted):
+                at = piece.rindex(b"\n", 0, at)
+            return start + at + 1
+        wanted -= found
+        position = start
+    return 0
+
+
+async def _known_job(context: Context, job_id: str) -> Job:
+    return _found(await context.read(lambda connection: find_job(connection, job_id)), job_id)
+
+
+def _found(job: Job | None, job_id: str) -> Job:
+    if job is None:
+        raise NotFoundError(
+            f"There is no job {job_id!r}.",
+            remedy="'homeport jobs' lists those that are known.",
+            kind="job",
+            name=job_id,
+        )
+    return job

@@ -1,0 +1,107 @@
+"""The interface's description in OpenAPI 3.1, made from the table of routes."""
+
+import re
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from api.routes import Answer, Route
+from homeport.shapes import ProblemShape
+
+_REF: Final = "#/components/schemas/{model}"
+
+
+def describe(routes: Sequence[Route], version: str) -> dict[str, Any]:
+    """The document."""
+    models = {model.__name__: model for route in routes for model in _models(route)}
+    wanted: list[tuple[type[BaseModel], Literal["validation"]]] = [
+        (model, "validation") for model in (*models.values(), ProblemShape)
+    ]
+    references, schemas = models_json_schema(wanted, ref_template=_REF)
+    shapes: dict[Any, Any] = {model: schema for (model, _), schema in references.items()}
+    paths: dict[str, dict[str, Any]] = {}
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, shapes)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Homeport", "version": version, "description": "The app engine of a home server."},
+        "paths": paths,
+        "components": {
+            "schemas": schemas.get("$defs", {}),
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _models(route: Route) -> list[type[BaseModel]]:
+    answers = [answer for answer in route.answers.values() if isinstance(answer, type)]
+    return [*answers, *([route.body] if route.body else [])]
+
+
+def _operation(route: Route, shapes: dict[Any, Any]) -> dict[str, Any]:
+    problems = sorted({*route.problems, *(() if route.is_open else (401,))})
+    operation: dict[str, Any] = {
+        "summary": route.summary,
+        "operationId": f"{route.handle.__module__.rpartition('.')[2]}_{route.handle.__name__}",
+        "security": [] if route.is_open else [{"token": []}],
+        "parameters": [*_path_parameters(route), *_query_parameters(route)],
+        "responses": {
+            **{str(status): _answer(status, answer, shapes) for status, answer in route.answers.items()},
+            **{str(status): _problem(status, shapes) for status in problems},
+        },
+    }
+    if route.body is not None:
+        operation["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": shapes[route.body]}},
+        }
+    return operation
+
+
+def _path_parameters(route: Route) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in re.findall(r"\{(\w+)\}", route.path)
+    ]
+
+
+def _query_parameters(route: Route) -> list[dict[str, Any]]:
+    if route.query is None:
+        return []
+    schema = route.query.model_json_schema()
+    return [
+        {"name": name, "in": "query", "required": False, "schema": _inlined(shape, schema.get("$defs", {}))}
+        for name, shape in schema["properties"].items()
+    ]
+
+
+def _inlined(shape: Any, definitions: dict[str, Any]) -> Any:
+    """The shape without references into a document that it no longer stands in."""
+    match shape:
+        case {"$ref": str(reference)}:
+            return definitions[reference.rpartition("/")[2]]
+        case dict():
+            return {key: _inlined(value, definitions) for key, value in shape.items()}
+        case list():
+            return [_inlined(value, definitions) for value in shape]
+        case _:
+            return shape
+
+
+def _answer(status: int, answer: Answer, shapes: dict[Any, Any]) -> dict[str, Any]:
+    described: dict[str, Any] = {"description": HTTPStatus(status).phrase}
+    if isinstance(answer, str):
+        described["content"] = {media_type: {} for media_type in answer.split(",")}
+    elif answer is not None:
+        described["content"] = {"application/json": {"schema": shapes[answer]}}
+    return described
+
+
+def _problem(status: int, shapes: dict[Any, Any]) -> dict[str, Any]:
+    return {
+        "description": HTTPStatus(status).phrase,
+        "content": {"application/problem+json": {"schema": shapes[ProblemShape]}},
+    }

@@ -1,0 +1,103 @@
+"""Untrusted text into values: bodies, query strings, cursors."""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from aiohttp import web
+from pydantic import BaseModel, ValidationError
+
+from api.problems import too_large
+from homeport.errors import InvalidInputError, PayloadTooLargeError
+
+MAX_BODY_BYTES = 1024 * 1024
+"""The largest body: no request of ours needs a hundredth of it."""
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+async def read_body(request: web.Request, model: type[Model]) -> Model:
+    """The request's JSON body as the model.
+
+    Raises:
+        InvalidInputError: it is no JSON, or a field is missing, wrong or unknown.
+        PayloadTooLargeError: it says that it is above the limit (aiohttp finds out about the others).
+    """
+    if (request.content_length or 0) > MAX_BODY_BYTES:
+        problem = too_large()
+        raise PayloadTooLargeError(problem.what, why=problem.why, remedy=problem.remedy)
+    try:
+        return model.model_validate_json(await request.read())
+    except ValidationError as error:
+        raise _refused("The request's body is not what this route takes.", error, "/") from error
+
+
+def read_query(request: web.Request, model: type[Model]) -> Model:
+    """The query string as the model; of a name that is given twice, the last counts.
+
+    Raises:
+        InvalidInputError: a parameter is wrong or unknown.
+    """
+    try:
+        return model.model_validate(dict(request.query))
+    except ValidationError as error:
+        raise _refused("The query is not what this route takes.", error, "?") from error
+
+
+def _refused(what: str, error: ValidationError, prefix: str) -> InvalidInputError:
+    errors = [
+        {"pointer": prefix + "/".join(str(part) for part in item["loc"]), "detail": item["msg"]}
+        for item in error.errors(include_url=False, include_context=False, include_input=False)[:50]
+    ]
+    why = "; ".join(f"{item['pointer']}: {item['detail']}" for item in errors)
+    return InvalidInputError(what, why=why, remedy="Correct it; /openapi.json describes it.", errors=errors)
+
+
+def cursor_of(key: str | int) -> str:
+    """A list's place as opaque text."""
+    return base64.urlsafe_b64encode(str(key).encode()).decode().rstrip("=")
+
+
+def key_of(cursor: str | None) -> str | None:
+    """The place that `cursor_of` wrote.
+
+    Raises:
+        InvalidInputError: it wrote no such thing.
+    """
+    if cursor is None:
+        return None
+    try:
+        return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise wrong_cursor() from error
+
+
+def number_of(cursor: str | None) -> int | None:
+    """The place as a number.
+
+    Raises:
+        InvalidInputError: it is none.
+    """
+    key = key_of(cursor)
+    if key is None or (key.isascii() and key.isdecimal() and len(key) < 19):  # SQLite's integers end at 2**63
+        return None if key is None else int(key)
+    raise wrong_cursor()
+
+
+def wrong_cursor() -> InvalidInputError:
+    """The error for a cursor that we did not give."""
+    return InvalidInputError(
+        "The cursor is none of ours.",
+        remedy="Take `next` of the list before, or leave it out to begin anew.",
+        errors=[{"pointer": "?cursor", "detail": "not a cursor"}],
+    )
+
+
+def page(items: Sequence[Any], limit: int, next_key: str | int | None) -> dict[str, Any]:
+    """A list's answer. `items` may hold one more than the limit, which says that there is a next page."""
+    more = len(items) > limit
+    return {
+        "items": list(items[:limit]),
+        "next": cursor_of(next_key) if more and next_key is not None else None,
+    }

@@ -1,0 +1,125 @@
+"""Every route, as data: the router and /openapi.json both come from this table."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, get_type_hints
+
+from aiohttp import web
+from pydantic import BaseModel
+
+from api import apps, catalog, events, jobs, system, tokens
+from api.context import CONTEXT
+from api.parsing import read_body, read_query
+from api.streams import EVENT_STREAM, PLAIN_TEXT
+from homeport.shapes import (
+    AppShape,
+    CatalogList,
+    DefinitionShape,
+    JobShape,
+    NewTokenShape,
+    Page,
+    ReadinessShape,
+    SystemShape,
+    TokenList,
+)
+
+Answer = type[BaseModel] | str | None
+"""A JSON shape, another media type (several joined by a comma), or no body."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """One route. `query` and `body` are what the handler's own annotations say."""
+
+    method: str
+    path: str
+    handle: Callable[..., Awaitable[web.StreamResponse]]
+    answers: Mapping[int, Answer]
+    problems: tuple[int, ...] = ()
+    is_open: bool = False
+    """Whether it needs no token."""
+    hints: Mapping[str, Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "hints", get_type_hints(self.handle))
+
+    @property
+    def summary(self) -> str:
+        """What it does: the handler's docstring."""
+        return (self.handle.__doc__ or "").strip()
+
+    @property
+    def query(self) -> type[BaseModel] | None:
+        """The model of its query string."""
+        return self.hints.get("query")
+
+    @property
+    def body(self) -> type[BaseModel] | None:
+        """The model of its body."""
+        return self.hints.get("body")
+
+
+def _route(method: str, path: str, handle: Any, answers: Mapping[int, Answer], *problems: int) -> Route:
+    return Route(method=method, path=path, handle=handle, answers=answers, problems=problems)
+
+
+async def openapi(*, request: web.Request) -> web.Response:
+    """This interface, in OpenAPI 3.1."""
+    return web.json_response(request.app[DOCUMENT])
+
+
+DOCUMENT: Final = web.AppKey("document", dict[str, Any])
+_LOG: Final = f"{PLAIN_TEXT},{EVENT_STREAM}"
+
+ROUTES: Final[tuple[Route, ...]] = (
+    _route("POST", "/v1/apps", apps.install, {202: JobShape}, 404, 409, 413, 422, 503),
+    _route("GET", "/v1/apps", apps.list_all, {200: Page[AppShape]}, 422),
+    _route("GET", "/v1/apps/{identifier}", apps.show, {200: AppShape}, 404),
+    _route("DELETE", "/v1/apps/{identifier}", apps.uninstall, {202: JobShape}, 404, 409, 422, 503),
+    _route("GET", "/v1/apps/{identifier}/logs", apps.logs, {200: _LOG}, 404, 422, 503),
+    _route("GET", "/v1/jobs", jobs.list_all, {200: Page[JobShape]}, 422),
+    _route("GET", "/v1/jobs/{id}", jobs.show, {200: JobShape}, 404),
+    _route("DELETE", "/v1/jobs/{id}", jobs.cancel, {200: JobShape, 202: JobShape}, 404, 409, 503),
+    _route("GET", "/v1/jobs/{id}/log", jobs.log, {200: PLAIN_TEXT}, 404, 422),
+    _route("GET", "/v1/events", events.stream, {200: EVENT_STREAM}, 422),
+    _route("GET", "/v1/catalog", catalog.list_all, {200: CatalogList}),
+    _route("GET", "/v1/catalog/{name}", catalog.show, {200: DefinitionShape}, 404, 422),
+    _route("GET", "/v1/tokens", tokens.list_all, {200: TokenList}),
+    _route("POST", "/v1/tokens", tokens.create, {201: NewTokenShape}, 409, 413, 422, 503),
+    _route("DELETE", "/v1/tokens/{name}", tokens.revoke, {204: None}, 404, 503),
+    _route("GET", "/v1/system", system.show, {200: SystemShape}, 503),
+    _route("GET", "/metrics", system.metrics, {200: PLAIN_TEXT}, 503),
+    _route("GET", "/openapi.json", openapi, {200: "application/json"}),
+    Route(method="GET", path="/livez", handle=system.livez, answers={200: "application/json"}, is_open=True),
+    Route(
+        method="GET",
+        path="/readyz",
+        handle=system.readyz,
+        answers={200: ReadinessShape, 503: ReadinessShape},
+        is_open=True,
+    ),
+)
+
+
+def add_routes(app: web.Application) -> None:
+    """Routes every path of the table."""
+    for route in ROUTES:
+        app.router.add_route(route.method, route.path, bind(route))
+
+
+def bind(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """The route as aiohttp calls it: reads what the handler's parameters name."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        given: dict[str, Any] = dict(request.match_info)
+        if "context" in route.hints:
+            given["context"] = request.app[CONTEXT]
+        if "request" in route.hints:
+            given["request"] = request
+        if route.query is not None:
+            given["query"] = read_query(request, route.query)
+        if route.body is not None:
+            given["body"] = await read_body(request, route.body)
+        return await route.handle(**given)
+
+    return handle

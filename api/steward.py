@@ -1,0 +1,74 @@
+"""The steward, over its Unix socket: apps' logs, which the API cannot read itself."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+
+from homeport.errors import ComponentUnavailableError
+
+_CHUNK_BYTES: Final = 64 * 1024
+_QUIET_S: Final = 15.0  # after so long without a line the client is looked at: it may have gone
+
+
+class Steward:
+    """A client of the steward."""
+
+    def __init__(self, socket: Path) -> None:
+        self._socket = socket
+
+    async def is_up(self) -> bool:
+        """Whether it answers within a second."""
+        try:
+            async with (
+                self._session(aiohttp.ClientTimeout(total=1)) as session,
+                session.get("http://steward/health") as answer,
+            ):
+                return answer.status == 200
+        except (aiohttp.ClientError, OSError, TimeoutError):
+            return False
+
+    async def app_log(
+        self, identifier: str, *, tail: int, follow: bool, service: str | None
+    ) -> AsyncGenerator[bytes]:
+        """The log's bytes as they come; an empty piece once the steward has agreed, and in every pause.
+
+        Raises:
+            ComponentUnavailableError: the steward does not answer, or not as it should.
+        """
+        query = {"tail": str(tail), "follow": str(int(follow)), **({"service": service} if service else {})}
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=2)
+        try:
+            async with (
+                self._session(timeout) as session,
+                session.get(f"http://steward/apps/{identifier}/logs", params=query) as answer,
+            ):
+                if answer.status != 200:
+                    raise _away(f"It answered {answer.status}: {(await answer.text())[:500]}")
+                yield b""
+                while not answer.content.at_eof():
+                    yield await _next_piece(answer.content)
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise _away(str(error)) from error
+
+    def _session(self, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(self._socket)), timeout=timeout)
+
+
+async def _next_piece(content: aiohttp.StreamReader) -> bytes:
+    try:
+        async with asyncio.timeout(_QUIET_S):
+            return await content.read(_CHUNK_BYTES)
+    except TimeoutError:
+        return b""
+
+
+def _away(why: str) -> ComponentUnavailableError:
+    return ComponentUnavailableError(
+        "The steward does not give the app's log.",
+        why=why,
+        remedy="See 'homeport doctor', and try again in a few seconds.",
+        component="steward",
+    )

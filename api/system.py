@@ -1,0 +1,127 @@
+"""The box and its components: system, livez, readyz, metrics."""
+
+import asyncio
+import platform
+import shutil
+from collections import Counter
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any, Final
+
+import redis.asyncio
+from aiohttp import web
+from redis.exceptions import RedisError
+from sqlalchemy import Connection, select
+
+from api.context import Context
+from api.metrics import CONTENT_TYPE, render_state
+from homeport.errors import HomeportError
+from homeport.models import AppState, JobKind, JobState
+from homeport.names import BASE_PORT
+from homeport.state.apps import list_apps
+from homeport.state.jobs import count_jobs
+from homeport.state.schema import METADATA
+
+_PROBE_S: Final = 2.0  # a component that takes longer counts as down
+_ALL: Final = 100_000  # more apps than there are ports
+
+
+async def livez() -> web.Response:
+    """The process answers."""
+    return web.json_response({"status": "alive"})
+
+
+async def readyz(context: Context) -> web.Response:
+    """Whether all that an install needs is up: the database can be written, Redis and the steward answer."""
+    components = await _components(context)
+    ready = all(component["status"] == "ok" for component in components.values())
+    shape = {"status": "ready" if ready else "unready", "components": components}
+    return web.json_response(shape, status=200 if ready else 503)
+
+
+async def show(context: Context) -> web.Response:
+    """Versions, the settings that matter, counts, room on the disk, and how the components are."""
+    components = await _components(context)
+    apps, jobs = await context.read(lambda connection: (_count_apps(connection), count_jobs(connection)))
+    settings = context.settings
+    disk = await asyncio.to_thread(shutil.disk_usage, settings.state_dir)
+    ok = all(component["status"] == "ok" for component in components.values())
+    return web.json_response(
+        {
+            "status": "ok" if ok else "degraded",
+            "versions": {"homeport": version("homeport"), "python": platform.python_version()},
+            "settings": {
+                "domain": settings.domain,
+                "publish": settings.publish.value,
+                "publish_address": settings.publish_address,
+                "proxy": settings.proxy,
+                "base_port": BASE_PORT,
+            },
+            "counts": {"apps": sum(apps.values()), "jobs": sum(jobs.values()), "queued": _queued(jobs)},
+            "disk": {"path": str(settings.state_dir), "total_bytes": disk.total, "free_bytes": disk.free},
+            "components": components,
+        }
+    )
+
+
+async def metrics(context: Context) -> web.Response:
+    """Figures for Prometheus."""
+    apps, jobs = await context.read(lambda connection: (_count_apps(connection), count_jobs(connection)))
+    text = render_state(version("homeport"), jobs, apps, context.streams.count) + context.requests.rendered()
+    return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
+
+
+def check_tables(connection: Connection) -> None:
+    """Looks whether every table has the columns that this version works with.
+
+    Raises:
+        StateUnavailableError: one is missing (`Database` translates it).
+    """
+    for table in METADATA.sorted_tables:
+        connection.execute(select(table).limit(0))
+
+
+async def _components(context: Context) -> dict[str, dict[str, Any]]:
+    """Each component that the API can see, with `status` ok or down, and why."""
+    checks = {"database": _database(context), "redis": _redis(context), "steward": _steward(context)}
+    found = await asyncio.gather(*checks.values())
+    return {
+        name: {"status": "down", "why": why} if why else {"status": "ok"}
+        for name, why in zip(checks, found, strict=True)
+    }
+
+
+async def _database(context: Context) -> str:
+    """Why the database cannot be written by the one writer; nothing where it can."""
+    try:
+        async with asyncio.timeout(_PROBE_S):
+            await context.writer.write(check_tables)
+    except HomeportError as error:
+        return error.what
+    except TimeoutError:
+        return f"No write ended within {_PROBE_S:g} s."
+    return ""
+
+
+async def _redis(context: Context) -> str:
+    client = redis.asyncio.from_url(
+        context.settings.redis, socket_connect_timeout=_PROBE_S, socket_timeout=_PROBE_S
+    )
+    try:
+        async with client:
+            await client.ping()
+    except (RedisError, OSError) as error:
+        return f"It does not answer: {type(error).__name__}."
+    return ""
+
+
+async def _steward(context: Context) -> str:
+    return "" if await context.steward.is_up() else "It does not answer on its socket."
+
+
+def _count_apps(connection: Connection) -> Counter[AppState]:
+    return Counter(app.state for app in list_apps(connection, after=None, limit=_ALL))
+
+
+def _queued(jobs: Mapping[tuple[JobKind, JobState], int]) -> int:
+    return sum(count for (_, state), count in jobs.items() if state is JobState.QUEUED)

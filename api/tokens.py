@@ -1,0 +1,42 @@
+"""Tokens: list, create, revoke."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from aiohttp import web
+
+from api.context import Context
+from api.requests import TokenRequest
+from homeport.state.tokens import create_token, list_tokens, revoke_token
+
+
+async def list_all(context: Context) -> web.Response:
+    """The tokens' names; their secrets are stored nowhere."""
+    tokens = await context.read(list_tokens)
+    return web.json_response(
+        {"items": [_shape(token.name, token.created_at, token.expires_at) for token in tokens]}
+    )
+
+
+async def create(context: Context, *, body: TokenRequest) -> web.Response:
+    """Makes a token; this answer alone holds its secret."""
+    now = datetime.now(UTC)
+    plain = await context.writer.write(lambda connection: create_token(connection, body.name, now))
+    return web.json_response(
+        {**_shape(body.name, now, None), "token": plain}, status=201, headers={"Cache-Control": "no-store"}
+    )
+
+
+async def revoke(context: Context, *, name: str) -> web.Response:
+    """Makes a token worthless, at once."""
+    await context.writer.write(lambda connection: revoke_token(connection, name))
+    context.tokens.forget()
+    return web.Response(status=204)
+
+
+def _shape(name: str, created_at: datetime, expires_at: datetime | None) -> dict[str, Any]:
+    return {
+        "name": name,
+        "created_at": created_at.isoformat(timespec="milliseconds"),
+        "expires_at": expires_at.isoformat(timespec="milliseconds") if expires_at else None,
+    }

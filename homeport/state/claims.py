@@ -1,13 +1,13 @@
 """What only one app can have: identifier, app_id, host name, host ports. One table decides."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, delete, exists, func, insert, select, tuple_
+from sqlalchemy import Connection, Row, and_, bindparam, delete, exists, func, insert, or_, select
 
 from homeport.errors import NotPossibleNowError, TakenError
-from homeport.names import MAX_APP_ID, check_app_id, host_port
+from homeport.names import BASE_PORT, MAX_APP_ID, check_app_id, host_port
 from homeport.state.schema import APP_IDS, APPS, CLAIMS
 
 
@@ -28,7 +28,25 @@ _SHOWN: Final = {
     ClaimKind.PORT: "port",
 }
 
-_Claim = tuple[str, str]
+# Built once: these are asked at every install that is accepted.
+_FIRST: Final = (
+    select((func.coalesce(func.max(APP_IDS.c.app_id), 0) + 1).label("app_id"))
+    .where(APP_IDS.c.assigned)
+    .subquery("first")
+)
+_FIRST_AND_WHETHER_USED: Final = select(
+    _FIRST.c.app_id, exists().where(APP_IDS.c.app_id == _FIRST.c.app_id).label("used")
+)
+_HELD: Final = select(CLAIMS).where(
+    or_(
+        and_(CLAIMS.c.kind == ClaimKind.IDENTIFIER.value, CLAIMS.c.value == bindparam("identifier")),
+        and_(CLAIMS.c.kind == ClaimKind.APP_ID.value, CLAIMS.c.value == bindparam("app_id")),
+        and_(CLAIMS.c.kind == ClaimKind.HOST_NAME.value, CLAIMS.c.value == bindparam("host_name")),
+        and_(CLAIMS.c.kind == ClaimKind.PORT.value, CLAIMS.c.value.in_(bindparam("ports", expanding=True))),
+    )
+)
+_CLAIM: Final = insert(CLAIMS)
+_ASSIGN: Final = insert(APP_IDS)
 
 
 def claim_app(
@@ -58,25 +76,36 @@ def claim_app(
         InvalidInputError: no port belongs to that app_id.
         NotPossibleNowError: no app_id is left to be assigned.
     """
-    assigned = app_id is None
     chosen = _next_app_id(conn) if app_id is None else check_app_id(app_id)
-    wanted: list[_Claim] = [
-        (ClaimKind.IDENTIFIER.value, identifier),
-        (ClaimKind.APP_ID.value, str(chosen)),
-        (ClaimKind.HOST_NAME.value, host_name),
-        *((ClaimKind.PORT.value, str(port)) for port in sorted({host_port(chosen), *ports})),
-    ]
-    if held := _held(conn, wanted):
+    all_ports = sorted({host_port(chosen), *ports})
+    wanted = {
+        "identifier": identifier,
+        "app_id": str(chosen),
+        "host_name": host_name,
+        "ports": [str(port) for port in all_ports],
+    }
+    if held := conn.execute(_HELD, wanted).all():
         raise _taken(conn, held)
+    claims = [
+        (ClaimKind.IDENTIFIER, identifier),
+        (ClaimKind.APP_ID, str(chosen)),
+        (ClaimKind.HOST_NAME, host_name),
+        *((ClaimKind.PORT, str(port)) for port in all_ports),
+    ]
     conn.execute(
-        insert(CLAIMS),
+        _CLAIM,
         [
-            {"kind": kind, "value": value, "identifier": identifier, "job_id": job_id}
-            for kind, value in wanted
+            {"kind": kind.value, "value": value, "identifier": identifier, "job_id": job_id}
+            for kind, value in claims
         ],
     )
-    if assigned or conn.execute(select(APP_IDS.c.app_id).where(APP_IDS.c.app_id == chosen)).first() is None:
-        conn.execute(insert(APP_IDS), {"app_id": chosen, "assigned": assigned})
+    if app_id is None:
+        conn.execute(_ASSIGN, {"app_id": chosen, "assigned": True})
+    others = {port - BASE_PORT for port in all_ports if port > BASE_PORT and port != host_port(chosen)}
+    if app_id is not None:
+        others.add(app_id)
+    if others:
+        _mark_used(conn, others)
     return chosen
 
 
@@ -86,17 +115,18 @@ def release_claims(conn: Connection, identifier: str) -> None:
 
 
 def _next_app_id(conn: Connection) -> int:
-    """The smallest app_id above all that we assigned, never in use, whose port no app has taken."""
-    last = conn.execute(
-        select(func.coalesce(func.max(APP_IDS.c.app_id), 0)).where(APP_IDS.c.assigned)
-    ).scalar_one()
-    for candidate in range(last + 1, MAX_APP_ID + 1):
-        used = exists().where(APP_IDS.c.app_id == candidate)
-        claimed = exists().where(
-            CLAIMS.c.kind == ClaimKind.PORT.value, CLAIMS.c.value == str(host_port(candidate))
+    """The smallest app_id above all that we assigned which was never in use."""
+    app_id, used = conn.execute(_FIRST_AND_WHETHER_USED).one()
+    if used:
+        following = APP_IDS.alias("following")
+        last_of_run = (
+            select(func.min(APP_IDS.c.app_id))
+            .where(APP_IDS.c.app_id >= app_id)
+            .where(~exists().where(following.c.app_id == APP_IDS.c.app_id + 1))
         )
-        if not conn.execute(select(used | claimed)).scalar_one():
-            return candidate
+        app_id = conn.execute(last_of_run).scalar_one() + 1
+    if app_id <= MAX_APP_ID:
+        return int(app_id)
     raise NotPossibleNowError(
         "No app_id is left.",
         why=f"An app_id is never given twice, and all up to {MAX_APP_ID} have been: ports end at 65535.",
@@ -104,9 +134,11 @@ def _next_app_id(conn: Connection) -> int:
     )
 
 
-def _held(conn: Connection, wanted: Iterable[_Claim]) -> Sequence[Row[Any]]:
-    query = select(CLAIMS).where(tuple_(CLAIMS.c.kind, CLAIMS.c.value).in_(list(wanted)))
-    return conn.execute(query).all()
+def _mark_used(conn: Connection, app_ids: set[int]) -> None:
+    """Keeps us from ever assigning these: platform-given ones, and those whose port an app publishes."""
+    known = set(conn.execute(select(APP_IDS.c.app_id).where(APP_IDS.c.app_id.in_(app_ids))).scalars())
+    if new := app_ids - known:
+        conn.execute(insert(APP_IDS), [{"app_id": app_id, "assigned": False} for app_id in sorted(new)])
 
 
 def _taken(conn: Connection, held: Sequence[Row[Any]]) -> TakenError:

@@ -173,7 +173,7 @@ def _in_our_words(place: str) -> Iterator[None]:
 
 
 def _unavailable(place: str, cause: BaseException | None) -> StateUnavailableError:
-    """The error for a driver's one, by SQLite's primary result code (sqlite.org/rescode.html) if it has one."""
+    """The error for a driver's; SQLite's are told by their primary result code (sqlite.org/rescode.html)."""
     code = getattr(cause, "sqlite_errorcode", None)
     match code if code is None else code & 0xFF:
         case sqlite3.SQLITE_FULL:

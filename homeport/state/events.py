@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Row, func, insert, select
 
 from homeport.events import EventKind
 from homeport.models import StoredEvent
 from homeport.state.schema import EVENTS
+
+_INSERT: Final = insert(EVENTS)
 
 
 def append(
@@ -22,7 +24,7 @@ def append(
 ) -> int:
     """Adds an event, in the transaction that makes it true; its place in the log."""
     values = {"at": now, "kind": kind.value, "app": app, "job": job, "facts": dict(facts)}
-    key = conn.execute(insert(EVENTS), values).inserted_primary_key
+    key = conn.execute(_INSERT, values).inserted_primary_key
     return int(key[0]) if key else 0
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
@@ -12,6 +12,8 @@ from homeport.models import Job, JobKind, JobState, Queue, StepRow
 from homeport.state.claims import release_claims
 from homeport.state.events import append
 from homeport.state.schema import JOBS, STEPS
+
+_INSERT: Final = insert(JOBS)
 
 
 def add_job(
@@ -39,7 +41,7 @@ def add_job(
         "cancel_requested": False,
         "created_at": now,
     }
-    key = conn.execute(insert(JOBS), {**values, "fence": 0, "losses": 0}).inserted_primary_key
+    key = conn.execute(_INSERT, {**values, "fence": 0, "losses": 0}).inserted_primary_key
     append_queued(conn, job_id=id, kind=kind, subject=subject, attempt=0, now=now)
     return Job(seq=int(key[0]) if key else 0, **values)
 
@@ -110,7 +112,7 @@ def request_cancel(conn: Connection, job_id: str, now: datetime) -> Job:
     return job if cancelled is None else cancelled
 
 
-_ENDED = {
+_ENDED: Final = {
     JobState.SUCCEEDED: "succeeded",
     JobState.FAILED: "failed",
     JobState.CANCELLED: "was cancelled",

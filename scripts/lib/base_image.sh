@@ -58,3 +58,8 @@ ensure_base_tar() {
     flock "$CACHE_DIR/.base-$suite.lock" bash "$REPO/scripts/lib/make_base_tar.sh" >&2 ||
     fail "the base image could not be made." "Why stands above; what was begun is removed."
 }
+
+# base_suites: the releases that the apps we ship build from, a line each.
+base_suites() {
+  grep -rhoE '^FROM debian:[a-z]+-slim' "$REPO/apps" --include='*Dockerfile*' | sed 's/.*://; s/-slim$//' | sort -u
+}

@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2034 # these names are for those who source this file
+# shellcheck shell=bash disable=SC2034 # the names here are for those who source this file
 # What all scripts share: words to the screen, root's rights, questions, and the record of what they made.
 
 # Changes to the machine are recorded here, a line each: a kind, a space, a value. `scripts/down --purge` reads it.
@@ -62,4 +62,18 @@ forget_made() { # KIND [VALUE]
   kept=$(awk -v kind="$1" -v value="${2-}" '!($1 == kind && (value == "" || substr($0, length(kind) + 2) == value))' \
     "$SETUP_RECORD")
   printf '%s' "${kept:+$kept$'\n'}" | as_root tee "$SETUP_RECORD" >/dev/null
+}
+
+# stop_process PID SECONDS: asks it to end, waits, and kills it where it does not.
+stop_process() {
+  local until=$((SECONDS + $2))
+  as_root kill -TERM "$1" 2>/dev/null || return 0
+  while [ -e "/proc/$1" ] && [ "$(sed 's/.*) //; s/ .*//' "/proc/$1/stat" 2>/dev/null)" != Z ]; do
+    if [ "$SECONDS" -ge "$until" ]; then
+      say "Process $1 did not end within $2 s and is killed."
+      as_root kill -KILL "$1" 2>/dev/null || true
+      return 0
+    fi
+    sleep 0.2
+  done
 }

@@ -1,0 +1,68 @@
+# shellcheck shell=bash disable=SC2034 # the names here are for those who source this file
+# Homeport's Python environment: made once, brought up to date when pyproject.toml changes.
+
+# Where the code runs from: the checkout, or a copy that the API's user can read (see place_code).
+CODE=${CODE:-$REPO}
+COPY_TO=/opt/homeport
+COMMAND_LINK=/usr/local/bin/homeport
+
+# place_code: the API runs as a user of its own, which cannot enter most home folders. From a checkout in one of them
+# the code is copied to /opt/homeport, and runs from there.
+place_code() {
+  if as_root setpriv --reuid 65534 --regid 65534 --clear-groups test -r "$REPO/pyproject.toml" 2>/dev/null; then return; fi
+  CODE=$COPY_TO
+  if [ -e "$CODE" ] && ! recorded folder | grep -qxF "$CODE"; then
+    fail "$REPO cannot be read by the API's own user, and $CODE, where a copy would go, exists already." \
+      "Move the checkout to a folder that every user may read, or $CODE out of the way."
+  fi
+  step "Copying the code to $CODE ($REPO can be read by its owner only)"
+  record_made folder "$CODE"
+  as_root install -d -m 0755 "$CODE"
+  as_root find "$CODE" -mindepth 1 -maxdepth 1 ! -name .venv -exec rm -rf {} +
+  tar -C "$REPO" --exclude=./.git --exclude=./.venv --exclude='*_cache' --exclude=__pycache__ -cf - . |
+    as_root tar -C "$CODE" --no-same-owner --mode='u=rwX,go=rX' -xf -
+}
+
+# As root where the code is the copy, as whoever calls in the checkout.
+in_code() { if [ "$CODE" = "$REPO" ]; then "$@"; else as_root "$@"; fi; }
+
+# ensure_venv [EXTRAS]: afterwards $CODE/.venv has Homeport, installed in place, and its dependencies.
+ensure_venv() {
+  local extras=${1-} venv=$CODE/.venv stamp wanted
+  stamp=$venv/homeport.stamp
+  python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+    fail "Python 3.11 or newer is needed; this one is $(python3 -c 'import platform; print(platform.python_version())')."
+  wanted="$(sha256sum <"$CODE/pyproject.toml") ${extras:-plain}"
+  # What has the extras has the plain one too.
+  if grep -qsxF -e "$wanted" -e "${wanted% *} [dev]" "$stamp" && [ -x "$venv/bin/homeport" ]; then return; fi
+  step "Installing Homeport's Python packages into $venv"
+  if [ ! -e "$venv" ]; then
+    record_made venv "$venv"
+    in_code python3 -m venv "$venv" || venv_failed "$venv" "it could not be made"
+  fi
+  in_code rm -f "$stamp"
+  in_code "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -e "$CODE$extras" >&2 ||
+    venv_failed "$venv" "what pip said stands above"
+  printf '%s\n' "$wanted" | in_code tee "$stamp" >/dev/null
+}
+
+venv_failed() {
+  if recorded venv | grep -qxF "$1"; then
+    in_code rm -rf "$1"
+    forget_made venv "$1"
+  fi
+  fail "the Python environment could not be made: $2." "An environment that was begun is removed."
+}
+
+# link_command: `homeport` is on the PATH afterwards. Somebody else's command of that name stays.
+link_command() {
+  local target=$CODE/.venv/bin/homeport
+  if [ "$(readlink "$COMMAND_LINK" || true)" = "$target" ]; then return; fi
+  if [ -e "$COMMAND_LINK" ] && ! recorded link | grep -qxF "$COMMAND_LINK"; then
+    say "$COMMAND_LINK is not ours and stays as it is; ours is $target"
+    return
+  fi
+  as_root mkdir -p "${COMMAND_LINK%/*}"
+  as_root ln -sfn "$target" "$COMMAND_LINK"
+  record_made link "$COMMAND_LINK"
+}

@@ -1,0 +1,107 @@
+"""Whether app.yml and the compose file fit each other."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from homeport.catalog.definition import Definition
+from homeport.catalog.yaml12 import KeyPath, YamlDocument
+from homeport.errors import Finding
+
+_APP_CONTAINER: Final = "APP_IDENTIFIER"
+
+
+def main_service(template: Mapping[str, Any], definition: Definition) -> str | None:
+    """The service whose container is named like the app; None where that cannot be known.
+
+    It is app.yml's `main`, else the one whose `container_name` is APP_IDENTIFIER, else the web service, else the
+    only one.
+    """
+    services = template["services"]
+    if definition.main is not None:
+        return definition.main
+    named = [name for name, service in services.items() if service.get("container_name") == _APP_CONTAINER]
+    if named:
+        return str(named[0])
+    if definition.web is not None:
+        return definition.web.service
+    return str(next(iter(services))) if len(services) == 1 else None
+
+
+def check_definition(
+    app: YamlDocument, document: YamlDocument, template: Mapping[str, Any], definition: Definition
+) -> list[Finding]:
+    """Services that app.yml names and the template lacks, services without an image, and an unclear main service."""
+    return [
+        *_check_names(app, template, definition),
+        *_check_images(document, template, definition),
+        *_check_main(app, document, template, definition),
+        *_check_configs(document, template),
+        *_check_settings(app, template, definition),
+    ]
+
+
+def _check_names(app: YamlDocument, template: Mapping[str, Any], definition: Definition) -> Iterator[Finding]:
+    named: list[tuple[KeyPath, str]] = [(("images", name), name) for name in definition.images]
+    named += [(("limits", "services", name), name) for name in definition.limits.services]
+    if definition.web:
+        named.append((("web", "service"), definition.web.service))
+    if definition.main:
+        named.append((("main",), definition.main))
+    known = ", ".join(template["services"])
+    for path, name in named:
+        if name not in template["services"]:
+            what = f"There is no service {name!r} in {definition.compose}."
+            yield app.finding(path, "service-unknown", what, f"Name one that is there: {known}.")
+
+
+def _check_images(
+    document: YamlDocument, template: Mapping[str, Any], definition: Definition
+) -> Iterator[Finding]:
+    for name, service in template["services"].items():
+        if not service.get("image") and service.get("build") is None and name not in definition.images:
+            what = f"The service {name!r} has no image."
+            remedy = f"Add `image: …` here, or `{name}: {{context: ./{name}}}` under `images` in app.yml."
+            yield document.finding(("services", name), "image-missing", what, remedy)
+
+
+def _check_main(
+    app: YamlDocument, document: YamlDocument, template: Mapping[str, Any], definition: Definition
+) -> Iterator[Finding]:
+    main = main_service(template, definition)
+    if main is None:
+        what = "It is not clear which container is named like the app: there are several services and no web page."
+        yield app.finding(("main",), "main-missing", what, f"Add `main: {next(iter(template['services']))}`.")
+    for name, service in template["services"].items():
+        container = service.get("container_name")
+        path = ("services", name, "container_name")
+        if container == _APP_CONTAINER and name != main:
+            what = f"Only the main service, {main}, has the app's own name."
+            remedy = f"Use APP_IDENTIFIER_{name}, or `main: {name}` in app.yml."
+            yield document.finding(path, "container-name", what, remedy)
+
+
+def _check_configs(document: YamlDocument, template: Mapping[str, Any]) -> Iterator[Finding]:
+    declared = template.get("configs") or {}
+    for name, config in declared.items():
+        if not isinstance(config, dict) or "content" not in config:
+            what = f"The config {name!r} has no content."
+            yield document.finding(("configs", name), "config-source", what, "Add `content` or `file`.")
+    for name, service in template["services"].items():
+        for index, item in enumerate(service.get("configs") or ()):
+            source = item.get("source") if isinstance(item, dict) else item
+            if source not in declared:
+                what = f"There is no config {source!r}."
+                path = ("services", name, "configs", index)
+                yield document.finding(path, "config-unknown", what, "Declare it under `configs`.")
+
+
+def _check_settings(
+    app: YamlDocument, template: Mapping[str, Any], definition: Definition
+) -> Iterator[Finding]:
+    builds = bool(definition.images) or any(
+        service.get("build") is not None for service in template["services"].values()
+    )
+    for name, setting in definition.settings.items():
+        if setting.build and not builds:
+            what = f"The setting {name} is a build argument, and no service is built."
+            yield app.finding(("settings", name, "build"), "setting", what, "Leave `build` out.")

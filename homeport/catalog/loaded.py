@@ -1,0 +1,53 @@
+"""A definition that was read, checked and taken apart: what the other packages work with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from homeport.catalog.definition import Definition
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildSpec:
+    """How one service's image is built on the box.
+
+    `context` is an absolute folder inside the definition, `dockerfile` is relative to it.
+    """
+
+    context: Path
+    dockerfile: str
+    args: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedDefinition:
+    """A definition in a folder. Everything in it has passed schema, policy and cross-checks."""
+
+    definition: Definition
+    """app.yml. Limits that the template has for a service stand in `limits.services`, where app.yml has none for it."""
+    template: Mapping[str, Any]
+    """The compose document, placeholders still in; `extends`, `env_file`, `build`, `version`, `x-…`, `deploy`, `cpus`,
+    `mem_limit`, `pids_limit` and a built service's `image` are gone, settled into what is beside."""
+    folder: Path
+    built_services: Mapping[str, BuildSpec]
+    pulled_services: Mapping[str, str]
+    """From service to image reference."""
+    main: str
+    """The service whose container is named like the app."""
+    shown_ports: tuple[Mapping[str, Any], ...]
+    """Further published ports: `{"service", "host_port", "container_port", "protocol"}`."""
+    bind_folders: tuple[str, ...]
+    """What services mount from the project folder, relative to it, sorted."""
+    digest: str
+    """SHA-256 over the definition's folder."""
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The names of all services, as the template orders them."""
+        return tuple(self.template["services"])
+
+
+def builds_images(loaded: LoadedDefinition) -> bool:
+    """Whether installing the definition builds an image on the box."""
+    return bool(loaded.built_services)

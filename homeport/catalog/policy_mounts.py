@@ -1,0 +1,161 @@
+"""Which folders and volumes a template mounts, and which of them it may."""
+
+import posixpath
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from homeport.catalog.policy_rules import CLOCK_FILES, MOUNT_MODES, RESERVED_NAMES
+from homeport.catalog.scope import Scope, check_keys
+from homeport.errors import Finding
+from homeport.placeholders import replace_placeholders
+
+_PROJECT: Final = "WEBAPP_PATH"
+_ROOT: Final = "/project"
+_VOLUME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_SOCKETS = re.compile(r"(?:docker|containerd|podman|crio|buildkitd)[^/]*\.sock|docker\.pid")
+_SOCKET_FOLDERS: Final = frozenset(
+    {"/", "/run", "/var", "/var/run", "/run/docker", "/var/run/docker", "/run/containerd"}
+)
+_INSIDE: Final = "Mount a folder of the project, `./data:/data`, or a named volume, `data:/data`."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mount:
+    """One mount of a service. `source` is as written, "" for an anonymous volume."""
+
+    kind: str
+    """bind, volume, tmpfs, or another that is refused."""
+    source: str
+    target: str
+    modes: frozenset[str]
+    scope: Scope
+
+    @property
+    def inside(self) -> str | None:
+        """The bind's source relative to the project folder ("." for the folder itself); None where it is outside."""
+        return _inside(self.source) if self.kind == "bind" else None
+
+
+def read_mount(scope: Scope) -> Mount:
+    """The mount that an item of `volumes` asks for, in short or long syntax."""
+    if isinstance(scope.value, dict):
+        modes = frozenset({"ro"} if scope.value.get("read_only") in (True, "true") else ())
+        source, target = str(scope.value.get("source", "")), str(scope.value.get("target", ""))
+        kind = str(scope.value["type"])
+        if kind == "bind" and not source.startswith(("/", ".", "~", "$", _PROJECT)):
+            source = f"./{source}"
+        return Mount(kind=kind, source=source, target=target, modes=modes, scope=scope)
+    parts = str(scope.value).split(":", 2)
+    modes = frozenset(parts[2].split(",")) if len(parts) == 3 else frozenset()
+    source, target = ("", parts[0]) if len(parts) == 1 else (parts[0], parts[1])
+    is_path = source.startswith(("/", ".", "~", "$", _PROJECT)) or "/" in source or "\\" in source
+    return Mount(kind="bind" if is_path else "volume", source=source, target=target, modes=modes, scope=scope)
+
+
+def check_mounts(services: Scope, volumes: Scope | None) -> Iterator[Finding]:
+    """Refuses mounts of anything outside the project, of the Docker socket, and of what no table allows."""
+    declared = set(volumes.value) if volumes and isinstance(volumes.value, dict) else set()
+    writable: dict[str, Scope] = {}
+    binds: list[Mount] = []
+    for _, service in services.entries():
+        listed = service.get("volumes")
+        for item in listed.items() if listed else ():
+            mount = read_mount(item)
+            yield from _check_mount(mount, declared)
+            if mount.inside is not None:
+                binds.append(mount)
+                if "ro" not in mount.modes:
+                    writable.setdefault(mount.inside, item)
+    for mount in binds:
+        yield from _check_nesting(mount, writable)
+
+
+def _check_nesting(mount: Mount, writable: dict[str, Scope]) -> Iterator[Finding]:
+    """Whoever may write a folder may put a link in it, which Docker would follow when it mounts what lies below."""
+    above = mount.inside or "."
+    while above := posixpath.dirname(above):
+        if above in writable:
+            what = (
+                f"./{mount.inside} lies in ./{above}, which a container may write, so it could become a link."
+            )
+            remedy = f"Mount folders beside each other, or ./{above} read-only."
+            yield mount.scope.finding("bind-nested", what, remedy)
+            return
+
+
+def _check_mount(mount: Mount, declared: set[str]) -> Iterator[Finding]:
+    if isinstance(mount.scope.value, dict):
+        yield from check_keys(mount.scope, "mount")
+        for part in ("bind", "volume", "tmpfs"):
+            if inner := mount.scope.get(part):
+                yield from check_keys(inner, f"mount.{part}")
+    if unknown := mount.modes - MOUNT_MODES:
+        what = f"The mount option {min(unknown)!r} is not allowed."
+        yield mount.scope.finding("mount-option", what, f"Allowed: {', '.join(sorted(MOUNT_MODES))}.")
+    if not mount.target.startswith("/") or ".." in mount.target.split("/"):
+        what = f"{mount.target!r} is no absolute path in the container."
+        yield mount.scope.finding("mount-target", what, "Write source:target, such as `./data:/data`.")
+    match mount.kind:
+        case "bind":
+            yield from _check_bind(mount)
+        case "volume":
+            yield from _check_volume(mount, declared)
+        case "tmpfs":
+            pass
+        case _:
+            what = f"Mounts of type {mount.kind} are not allowed."
+            yield mount.scope.finding("mount-type", what, _INSIDE)
+
+
+def _check_volume(mount: Mount, declared: set[str]) -> Iterator[Finding]:
+    if not mount.source:
+        return
+    if not _VOLUME.fullmatch(mount.source):
+        what = f"{mount.source[:60]!r} is no volume's name."
+        yield mount.scope.finding("volume-name", what, _INSIDE)
+    elif mount.source not in declared:
+        what = f"The volume {mount.source!r} is not declared."
+        yield mount.scope.finding("volume-undeclared", what, f"Add `{mount.source}:` under `volumes`.")
+
+
+def _check_bind(mount: Mount) -> Iterator[Finding]:
+    source = mount.source
+    normal = posixpath.normpath("/" + source.lstrip("/")) if source.startswith("/") else source
+    if normal in CLOCK_FILES:
+        if mount.modes != {"ro"}:
+            what = f"{normal} may be mounted read-only alone."
+            yield mount.scope.finding("bind-clock-writable", what, f"Write `{normal}:{normal}:ro`.")
+        return
+    if normal in _SOCKET_FOLDERS or _SOCKETS.search(posixpath.basename(normal)):
+        what = f"{source} is the Docker socket, or holds it: whoever has it owns the host."
+        yield mount.scope.finding("docker-socket", what, "Leave it out.")
+        return
+    inside = mount.inside
+    if inside is None:
+        what = f"{source[:80]} is outside the project."
+        yield mount.scope.finding("bind-outside-project", what, _INSIDE)
+    elif inside == "." or inside.split("/", 1)[0] in RESERVED_NAMES:
+        what = f"{source[:80]} holds the files that Homeport runs the app from."
+        yield mount.scope.finding("bind-project-files", what, "Mount a folder below: `./data:/data`.")
+
+
+def _inside(source: str) -> str | None:
+    if source.startswith(_PROJECT):
+        filled = replace_placeholders(source, {_PROJECT: _ROOT})
+    elif source == "." or source.startswith(("./", "../")):
+        filled = f"{_ROOT}/{source}"
+    else:
+        return None
+    # A placeholder further inside, a variable or a blank end would make another path of it than the one seen here.
+    if (
+        _PROJECT in source.removeprefix(_PROJECT)
+        or any(char in filled for char in "$~\\\n")
+        or filled != filled.strip()
+    ):
+        return None
+    path = posixpath.normpath(filled)
+    if path == _ROOT:
+        return "."
+    return path.removeprefix(_ROOT + "/") if path.startswith(_ROOT + "/") else None

@@ -5,13 +5,13 @@ from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 
 from aiohttp import web
-from homeport.catalog.catalog import builds_images
 
 from api.context import Context
 from api.jobs import accepted
 from api.parsing import key_of, page
 from api.requests import AppLogsQuery, InstallRequest, PageQuery, UninstallQuery
 from api.streams import EVENT_STREAM, PLAIN_TEXT, comment, server_sent_event
+from homeport.catalog.loaded import builds_images
 from homeport.errors import NotFoundError
 from homeport.jobs import queue_of
 from homeport.models import App
@@ -26,10 +26,12 @@ _LONGEST_LINE = 64 * 1024  # what has no line's end for so long is sent as a lin
 async def install(context: Context, *, body: InstallRequest) -> web.Response:
     """Installs a definition of the catalog."""
     definition = await context.definitions.find(body.definition)
-    identifier = check_identifier(body.identifier or definition.definition.name)
-    host_name = check_host_name(full_host_name(body.host_name or identifier, context.settings.domain))
+    name = definition.definition.name
+    identifier = check_identifier(name if body.identifier is None else body.identifier)
+    host_label = identifier if body.host_name is None else body.host_name
+    host_name = check_host_name(full_host_name(host_label, context.settings.domain))
     app_id = None if body.app_id is None else check_app_id(body.app_id)
-    ports = sorted({port.host_port for port in definition.shown_ports})
+    ports = sorted({port["host_port"] for port in definition.shown_ports})
     queue = queue_of(builds_images=builds_images(definition))
 
     job = await context.writer.write(
@@ -40,7 +42,7 @@ async def install(context: Context, *, body: InstallRequest) -> web.Response:
             host_name=host_name,
             app_id=app_id,
             ports=ports,
-            definition=definition.definition.name,
+            definition=name,
             queue=queue,
             now=datetime.now(UTC),
         )

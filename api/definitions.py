@@ -6,10 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from homeport.catalog.catalog import CatalogEntry, find_definition, list_definitions
-from homeport.catalog.reader import LoadedDefinition
-
-from homeport.errors import NotFoundError
-from homeport.names import is_label
+from homeport.catalog.loaded import LoadedDefinition
 
 _FRESH_S: Final = 2.0  # workers read a definition again before they use it, so a moment's age does no harm
 
@@ -29,13 +26,6 @@ class Definitions:
             DefinitionInvalidError: it cannot be read or breaks its schema.
             PolicyRefusedError: it asks for what the policy does not allow.
         """
-        if not is_label(name):
-            raise NotFoundError(
-                f"The catalog has no definition {name!r}.",
-                remedy="'homeport catalog' lists what there is.",
-                kind="definition",
-                name=name,
-            )
         known = self._read.get(name)
         if known and known[0] > time.monotonic():
             return await asyncio.shield(known[1])

@@ -16,9 +16,12 @@ _REF: Final = "#/components/schemas/{model}"
 
 def describe(routes: Sequence[Route], version: str) -> dict[str, Any]:
     """The document."""
-    models = {model.__name__: model for route in routes for model in _models(route)}
+    models: dict[str, type[BaseModel]] = {
+        model.__name__: model for route in routes for model in _models(route)
+    }
+    models[ProblemShape.__name__] = ProblemShape
     wanted: list[tuple[type[BaseModel], Literal["validation"]]] = [
-        (model, "validation") for model in (*models.values(), ProblemShape)
+        (model, "validation") for model in models.values()
     ]
     references, schemas = models_json_schema(wanted, ref_template=_REF)
     shapes: dict[Any, Any] = {model: schema for (model, _), schema in references.items()}

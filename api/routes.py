@@ -13,14 +13,14 @@ from api.parsing import read_body, read_query
 from api.streams import EVENT_STREAM, PLAIN_TEXT
 from homeport.shapes import (
     AppShape,
-    CatalogList,
+    CatalogEntryShape,
     DefinitionShape,
     JobShape,
     NewTokenShape,
     Page,
     ReadinessShape,
     SystemShape,
-    TokenList,
+    TokenShape,
 )
 
 Answer = type[BaseModel] | str | None
@@ -82,9 +82,9 @@ ROUTES: Final[tuple[Route, ...]] = (
     _route("DELETE", "/v1/jobs/{id}", jobs.cancel, {200: JobShape, 202: JobShape}, 404, 409, 503),
     _route("GET", "/v1/jobs/{id}/log", jobs.log, {200: PLAIN_TEXT}, 404, 422),
     _route("GET", "/v1/events", events.stream, {200: EVENT_STREAM}, 422),
-    _route("GET", "/v1/catalog", catalog.list_all, {200: CatalogList}),
+    _route("GET", "/v1/catalog", catalog.list_all, {200: Page[CatalogEntryShape]}),
     _route("GET", "/v1/catalog/{name}", catalog.show, {200: DefinitionShape}, 404, 422),
-    _route("GET", "/v1/tokens", tokens.list_all, {200: TokenList}),
+    _route("GET", "/v1/tokens", tokens.list_all, {200: Page[TokenShape]}),
     _route("POST", "/v1/tokens", tokens.create, {201: NewTokenShape}, 409, 413, 422, 503),
     _route("DELETE", "/v1/tokens/{name}", tokens.revoke, {204: None}, 404, 503),
     _route("GET", "/v1/system", system.show, {200: SystemShape}, 503),

@@ -49,7 +49,8 @@ async def show(context: Context) -> web.Response:
     return web.json_response(
         {
             "status": "ok" if ok else "degraded",
-            "versions": {"homeport": version("homeport"), "python": platform.python_version()},
+            "version": version("homeport"),
+            "python": platform.python_version(),
             "settings": {
                 "domain": settings.domain,
                 "publish": settings.publish.value,

@@ -13,9 +13,8 @@ from homeport.state.tokens import create_token, list_tokens, revoke_token
 async def list_all(context: Context) -> web.Response:
     """The tokens' names; their secrets are stored nowhere."""
     tokens = await context.read(list_tokens)
-    return web.json_response(
-        {"items": [_shape(token.name, token.created_at, token.expires_at) for token in tokens]}
-    )
+    items = [_shape(token.name, token.created_at, token.expires_at) for token in tokens]
+    return web.json_response({"items": items, "next": None})
 
 
 async def create(context: Context, *, body: TokenRequest) -> web.Response:

@@ -111,26 +111,14 @@ class NewTokenShape(TokenShape):
     token: str
 
 
-class TokenList(_Shape):
-    """Every token, by name."""
-
-    items: list[TokenShape]
-
-
 class CatalogEntryShape(_Shape):
     """A definition in short; `problem` says why one cannot be installed."""
 
     name: str
-    title: str
-    version: str
-    description: str
-    problem: dict[str, Any] | None
-
-
-class CatalogList(_Shape):
-    """Every definition, by name."""
-
-    items: list[CatalogEntryShape]
+    title: str | None
+    version: str | None
+    description: str | None
+    problem: StoredProblemShape | None
 
 
 class DefinitionShape(CatalogEntryShape):
@@ -139,6 +127,7 @@ class DefinitionShape(CatalogEntryShape):
     web: dict[str, Any] | None
     services: list[str]
     builds: list[str] = Field(description="the services whose images are built on the box")
+    pulls: dict[str, str] = Field(description="the images of the others, by service")
     ports: list[dict[str, Any]] = Field(description="ports published besides the host port")
 
 
@@ -146,7 +135,8 @@ class SystemShape(BaseModel):
     """The box: versions, settings that matter, counts, room, and how the components are."""
 
     status: str = Field(description="ok or degraded")
-    versions: dict[str, str]
+    version: str
+    python: str
     settings: dict[str, Any]
     counts: dict[str, int]
     disk: dict[str, Any]

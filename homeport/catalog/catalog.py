@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from homeport.catalog.definition import APP_FILE, Definition
-from homeport.catalog.loaded import LoadedDefinition
+from homeport.catalog.loaded import LoadedDefinition, builds_images
 from homeport.catalog.reader import read_definition
 from homeport.errors import DefinitionInvalidError, Finding, NotFoundError, PolicyRefusedError, Problem
 from homeport.names import is_label
+
+__all__ = ["CatalogEntry", "builds_images", "find_definition", "list_definitions"]
 
 
 @dataclass(frozen=True, kw_only=True)

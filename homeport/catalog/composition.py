@@ -41,7 +41,7 @@ def settle(
         read_template: gives another compose file of the definition, checked.
 
     Raises:
-        DefinitionInvalidError: a file or service is missing or wrong, or services extend each other in a circle.
+        DefinitionInvalidError: a file or service is missing or wrong, or services extend in a circle.
     """
     settled = copy.deepcopy(template)
     services = settled["services"]
@@ -112,7 +112,7 @@ def _refuse(document: YamlDocument, path: tuple[str, ...], rule: str, what: str,
 
 
 def merge_service(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """The service `below` with what `above` says: mappings and lists joined, single values and commands replaced."""
+    """The service `below` with what `above` says: mappings and lists joined, all else replaced."""
     merged = dict(below)
     for key, value in above.items():
         merged[key] = _merged(key, merged[key], value) if merged.get(key) is not None else value
@@ -138,7 +138,7 @@ def _merged(key: str, below: Any, above: Any) -> Any:
 
 
 def as_variables(given: Any) -> dict[str, Any]:
-    """A mapping of variables, also where it was written as a list of NAME=value; None where there is no value."""
+    """A mapping of variables, also of a list of NAME=value; None where a name has no value."""
     if isinstance(given, dict):
         return given
     pairs = (item.partition("=") for item in given or ())

@@ -13,8 +13,8 @@ _APP_CONTAINER: Final = "APP_IDENTIFIER"
 def main_service(template: Mapping[str, Any], definition: Definition) -> str | None:
     """The service whose container is named like the app; None where that cannot be known.
 
-    It is app.yml's `main`, else the one whose `container_name` is APP_IDENTIFIER, else the web service, else the
-    only one.
+    It is app.yml's `main`, else the one whose `container_name` is APP_IDENTIFIER, else the web service,
+    else the only one.
     """
     services = template["services"]
     if definition.main is not None:
@@ -30,7 +30,7 @@ def main_service(template: Mapping[str, Any], definition: Definition) -> str | N
 def check_definition(
     app: YamlDocument, document: YamlDocument, template: Mapping[str, Any], definition: Definition
 ) -> list[Finding]:
-    """Services that app.yml names and the template lacks, services without an image, and an unclear main service."""
+    """Names that the template lacks, services without an image, an unclear main service, and the like."""
     return [
         *_check_names(app, template, definition),
         *_check_images(document, template, definition),
@@ -69,7 +69,7 @@ def _check_main(
 ) -> Iterator[Finding]:
     main = main_service(template, definition)
     if main is None:
-        what = "It is not clear which container is named like the app: there are several services and no web page."
+        what = "With several services and no web page, it is not clear which container is named like the app."
         yield app.finding(("main",), "main-missing", what, f"Add `main: {next(iter(template['services']))}`.")
     for name, service in template["services"].items():
         container = service.get("container_name")

@@ -101,7 +101,7 @@ class WebSection(_Section):
 
 
 class ImageSection(_Section):
-    """How a service's image is built; `dockerfile` is relative to the context, `context` to the definition."""
+    """How an image is built; `context` is relative to the definition, `dockerfile` to the context."""
 
     context: InnerFolder
     dockerfile: InnerPath = "Dockerfile"

@@ -10,9 +10,10 @@ _ESCAPES: Final = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\", "$": "
 
 
 def parse_env_file(raw: bytes, *, file: str, literal: bool = False) -> dict[str, str]:
-    """The variables in the file, later ones winning; `literal` takes values as they stand (Compose's `format: raw`).
+    """The variables in the file, later ones winning.
 
-    Quotes are removed, `#` after a blank begins a comment, backslash escapes count in double quotes.
+    Quotes are removed, `#` after a blank begins a comment, and backslash escapes count in double quotes. With
+    `literal` (Compose's `format: raw`) values are taken as they stand.
 
     Raises:
         DefinitionInvalidError: a line is none, has no value, or takes one from the environment (`$NAME`).

@@ -42,7 +42,7 @@ def read_limits(
 
 
 def with_limits(definition: Definition, limits: Mapping[str, ServiceLimitsSection]) -> Definition:
-    """The definition with the template's limits for each service where app.yml's `limits.services` has none."""
+    """The definition with the template's limits of a service where `limits.services` has none."""
     services = dict(definition.limits.services)
     for name, own in limits.items():
         said = services.get(name, ServiceLimitsSection())

@@ -25,10 +25,13 @@ class LoadedDefinition:
     """A definition in a folder. Everything in it has passed schema, policy and cross-checks."""
 
     definition: Definition
-    """app.yml. Limits that the template has for a service stand in `limits.services`, where app.yml has none for it."""
+    """app.yml; limits that the template has for a service stand in `limits.services`, where it has none."""
     template: Mapping[str, Any]
-    """The compose document, placeholders still in; `extends`, `env_file`, `build`, `version`, `x-…`, `deploy`, `cpus`,
-    `mem_limit`, `pids_limit` and a built service's `image` are gone, settled into what is beside."""
+    """The compose document, placeholders still in.
+
+    `extends`, `env_file`, `build`, `version`, `x-…`, `deploy`, `cpus`, `mem_limit`, `pids_limit` and a built
+    service's `image` are gone, settled into what is beside.
+    """
     folder: Path
     built_services: Mapping[str, BuildSpec]
     pulled_services: Mapping[str, str]

@@ -1,4 +1,4 @@
-"""Takes a checked template apart: what is built, what is pulled, ports, folders, and what is left to render."""
+"""Takes a checked template apart: what is built, what is pulled, ports, folders, and the rest."""
 
 import posixpath
 from collections.abc import Mapping

@@ -34,7 +34,7 @@ class Mount:
 
     @property
     def inside(self) -> str | None:
-        """The bind's source relative to the project folder ("." for the folder itself); None where it is outside."""
+        """A bind's source relative to the project folder ("." for itself); None where it is outside."""
         return _inside(self.source) if self.kind == "bind" else None
 
 
@@ -73,7 +73,7 @@ def check_mounts(services: Scope, volumes: Scope | None) -> Iterator[Finding]:
 
 
 def _check_nesting(mount: Mount, writable: dict[str, Scope]) -> Iterator[Finding]:
-    """Whoever may write a folder may put a link in it, which Docker would follow when it mounts what lies below."""
+    """Whoever may write a folder may put a link in it, which Docker follows when it mounts what is below."""
     above = mount.inside or "."
     while above := posixpath.dirname(above):
         if above in writable:
@@ -148,7 +148,7 @@ def _inside(source: str) -> str | None:
         filled = f"{_ROOT}/{source}"
     else:
         return None
-    # A placeholder further inside, a variable or a blank end would make another path of it than the one seen here.
+    # A placeholder further inside, a variable or a blank end would make another path of it than the one seen.
     if (
         _PROJECT in source.removeprefix(_PROJECT)
         or any(char in filled for char in "$~\\\n")

@@ -49,7 +49,7 @@ def read_ports(services: Scope) -> tuple[list[PublishedPort], list[Finding]]:
 
 
 def check_ports(services: Scope, definition: Definition | None) -> Iterator[Finding]:
-    """Refuses ports below 1024, addresses, random host ports, ports twice, and a web port that app.yml does not name."""
+    """Refuses low ports, addresses, random host ports, ports twice, and another web port than app.yml's."""
     ports, findings = read_ports(services)
     yield from findings
     if len(ports) > MOST_PORTS:
@@ -72,7 +72,8 @@ def _check_web(port: PublishedPort, definition: Definition) -> Iterator[Finding]
         what = "HOST_PORT is the port of an app's web page, and app.yml has no `web`."
         yield port.scope.finding("web-port", what, f"Add `web: {here}` to app.yml, or publish a port number.")
     elif (web.service, web.port) != (port.service, port.container_port):
-        what = f"HOST_PORT leads to {port.service}:{port.container_port}, but app.yml says {web.service}:{web.port}."
+        there = f"{port.service}:{port.container_port}"
+        what = f"HOST_PORT leads to {there}, but app.yml says {web.service}:{web.port}."
         yield port.scope.finding("web-port", what, f"Make them the same: `web: {here}`.")
 
 

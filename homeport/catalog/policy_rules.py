@@ -10,12 +10,12 @@ ALLOWED: Final[Mapping[str, frozenset[str]]] = {
     "file": frozenset({"version", "services", "networks", "volumes", "configs"}),
     "service": frozenset(
         {
-            "build", "cap_drop", "command", "configs", "container_name", "cpus", "depends_on", "deploy", "dns",
-            "dns_opt", "dns_search", "domainname", "entrypoint", "env_file", "environment", "expose", "extends",
-            "extra_hosts", "healthcheck", "hostname", "image", "init", "labels", "links", "logging", "mem_limit",
-            "network_mode", "networks", "pids_limit", "ports", "read_only", "restart", "security_opt", "shm_size",
-            "stdin_open", "stop_grace_period", "stop_signal", "tmpfs", "tty", "ulimits", "user", "volumes",
-            "volumes_from", "working_dir",
+            "build", "cap_drop", "command", "configs", "container_name", "cpus", "depends_on", "deploy",
+            "dns", "dns_opt", "dns_search", "domainname", "entrypoint", "env_file", "environment",
+            "expose", "extends", "extra_hosts", "healthcheck", "hostname", "image", "init", "labels",
+            "links", "logging", "mem_limit", "network_mode", "networks", "pids_limit", "ports",
+            "read_only", "restart", "security_opt", "shm_size", "stdin_open", "stop_grace_period",
+            "stop_signal", "tmpfs", "tty", "ulimits", "user", "volumes", "volumes_from", "working_dir",
         }
     ),
     "build": frozenset({"context", "dockerfile", "args"}),
@@ -67,9 +67,9 @@ MOST_PORTS: Final = 100
 
 RESERVED_NAMES: Final = frozenset(
     {
-        "docker-compose.yml", "docker-compose.yaml", "docker-compose.override.yml", "docker-compose.override.yaml",
-        "compose.yml", "compose.yaml", "compose.override.yml", "compose.override.yaml", ".env", "app.yml",
-        "definition",
+        "docker-compose.yml", "docker-compose.yaml", "docker-compose.override.yml",
+        "docker-compose.override.yaml", "compose.yml", "compose.yaml", "compose.override.yml",
+        "compose.override.yaml", ".env", "app.yml", "definition",
     }
 )  # fmt: skip
 """First components in a project folder that are Homeport's own: no container may write there."""
@@ -79,7 +79,7 @@ _OURS = "Homeport sets this itself."
 _LEAVE_OUT = "Leave it out."
 
 FORBIDDEN_IN_SERVICE: Final[Mapping[str, tuple[str, str, str]]] = {
-    "annotations": ("host-access", "Annotations may change how the runtime isolates a container.", _LEAVE_OUT),
+    "annotations": ("host-access", "Annotations may change how a container is isolated.", _LEAVE_OUT),
     "blkio_config": ("resources", "Disk weights and rates are not for a template.", _LEAVE_OUT),
     "cap_add": ("privileges", "Capabilities give a container power over the host.", _LEAVE_OUT),
     "cgroup": ("host-namespace", _HOST, _LEAVE_OUT),
@@ -88,7 +88,7 @@ FORBIDDEN_IN_SERVICE: Final[Mapping[str, tuple[str, str, str]]] = {
     "develop": ("not-supported", "Nothing watches files for an installed app.", _LEAVE_OUT),
     "device_cgroup_rules": ("devices", "It opens the host's devices.", _LEAVE_OUT),
     "devices": ("devices", "It opens the host's devices.", _LEAVE_OUT),
-    "external_links": ("foreign-object", "It names a container that is not the app's.", "Use a service of this file."),
+    "external_links": ("foreign-object", "It names another app's container.", "Use a service of this file."),
     "gpus": ("devices", "It opens the host's devices.", _LEAVE_OUT),
     "group_add": ("privileges", "Groups of the host may own what is not the app's.", _LEAVE_OUT),
     "ipc": ("host-namespace", _HOST, _LEAVE_OUT),
@@ -104,7 +104,7 @@ FORBIDDEN_IN_SERVICE: Final[Mapping[str, tuple[str, str, str]]] = {
     "pre_stop": ("host-access", "A hook may run privileged.", "Put it in the image's entrypoint."),
     "privileged": ("privileges", "A privileged container owns the host.", _LEAVE_OUT),
     "profiles": ("not-supported", "Every service of an app runs.", "Leave it out, or the service."),
-    "provider": ("runs-on-host", "Compose would run a program on the host.", "Leave it out; give the service an image."),
+    "provider": ("runs-on-host", "Compose would run a program on the host.", "Give the service an image."),
     "pull_policy": ("ours", "Homeport fetches the images before the start.", _LEAVE_OUT),
     "runtime": ("host-access", "It chooses a program of the host.", _LEAVE_OUT),
     "scale": ("not-supported", "An app runs one container of each service.", _LEAVE_OUT),
@@ -125,7 +125,7 @@ FORBIDDEN: Final[Mapping[tuple[str, str], tuple[str, str, str]]] = {
     ("file", "include"): ("include", "Other files are not included.", "Write their services into this file."),
     ("file", "secrets"): FORBIDDEN_IN_SERVICE["secrets"],
     ("file", "models"): FORBIDDEN_IN_SERVICE["models"],
-    ("file", "jobs"): ("not-supported", "Jobs are not run here.", "Write a service that ends with 0, `restart: no`."),
+    ("file", "jobs"): ("not-supported", "Jobs are not run here.", "Write a service with `restart: no`."),
     ("file", "name"): ("ours", "Homeport names the project after the app.", _LEAVE_OUT),
     ("build", "entitlements"): ("build-privileges", "The build would leave its sandbox.", _LEAVE_OUT),
     ("build", "privileged"): ("build-privileges", "The build would leave its sandbox.", _LEAVE_OUT),
@@ -150,8 +150,8 @@ FORBIDDEN: Final[Mapping[tuple[str, str], tuple[str, str, str]]] = {
     ("network", "driver_opts"): ("network", "Driver options reach the host's interfaces.", _LEAVE_OUT),
     ("network", "ipam"): ("network", "Address ranges are the box's to give.", _LEAVE_OUT),
     ("network", "attachable"): ("network", "Foreign containers could join.", _LEAVE_OUT),
-    ("service network", "ipv4_address"): ("network", "Address ranges are the box's to give.", "Use service names."),
-    ("service network", "ipv6_address"): ("network", "Address ranges are the box's to give.", "Use service names."),
+    ("service network", "ipv4_address"): ("network", "The box gives addresses.", "Use service names."),
+    ("service network", "ipv6_address"): ("network", "The box gives addresses.", "Use service names."),
     ("service network", "mac_address"): FORBIDDEN_IN_SERVICE["mac_address"],
     ("volume", "external"): ("foreign-object", "The volume would not be the app's own.", _LEAVE_OUT),
     ("volume", "name"): ("foreign-object", "A name of its own could be another's.", _LEAVE_OUT),
@@ -171,5 +171,21 @@ FORBIDDEN: Final[Mapping[tuple[str, str], tuple[str, str, str]]] = {
 }  # fmt: skip
 """Likewise for the other kinds of mapping."""
 
-REFUSED_LIMITS: Final = dict.fromkeys(("cpu_count", "cpu_percent", "cpu_period", "cpu_quota", "cpu_rt_period", "cpu_rt_runtime", "cpu_shares", "cpuset", "mem_reservation", "mem_swappiness", "memswap_limit", "storage_opt"), _LIMITS)  # fmt: skip
+REFUSED_LIMITS: Final = dict.fromkeys(
+    (
+        "cpu_count",
+        "cpu_percent",
+        "cpu_period",
+        "cpu_quota",
+        "cpu_rt_period",
+        "cpu_rt_runtime",
+        "cpu_shares",
+        "cpuset",
+        "mem_reservation",
+        "mem_swappiness",
+        "memswap_limit",
+        "storage_opt",
+    ),
+    _LIMITS,
+)
 """Keys of a service that limit it in ways that app.yml has its own words for, or none."""

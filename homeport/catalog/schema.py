@@ -29,7 +29,7 @@ _TYPES: Final = {
 
 
 def check_schema(document: YamlDocument) -> list[Finding]:
-    """What in the document breaks the compose-spec schema, one finding for each place; unknown keys are left out."""
+    """What in the document breaks the compose-spec schema, one finding a place; unknown keys are left out."""
     found: dict[tuple[str | int, ...], Finding] = {}
     for error in _validator().iter_errors(document.value):
         for leaf in _leaves(error):

@@ -35,7 +35,7 @@ class Scope:
     def entries(self) -> "Iterator[tuple[str, Scope]]":
         """The keys of a mapping with their values; nothing where it is no mapping.
 
-        A name (of a service, a volume) that begins with `x-` is a name; only among fixed keys is it an extension.
+        A service or volume named `x-…` is one like any other; only among fixed keys is it an extension.
         """
         if isinstance(self.value, dict):
             yield from ((key, self[key]) for key in self.value)
@@ -78,7 +78,7 @@ def unknown_key(scope: Scope, key: str, kind: str) -> Finding:
 
 
 def check_interpolation(scope: Scope) -> Iterator[Finding]:
-    """Refuses Compose's `$NAME` and `${NAME}` anywhere below: they would be taken from Homeport's own environment."""
+    """Refuses Compose's `$NAME` and `${NAME}` anywhere below: they would come from our own environment."""
     match scope.value:
         case str() if "$" in scope.value and (found := _INTERPOLATION.search(scope.value.replace("$$", ""))):
             what = f"{scope.value[:60]!r} takes {found[0]}… from the environment of the host."

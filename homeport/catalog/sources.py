@@ -89,7 +89,7 @@ def _content(folder: Path, entry: _Entry) -> tuple[str, bytes]:
     if stat.S_ISDIR(mode):
         return "folder", b""
     if stat.S_ISLNK(mode):
-        target = os.readlink(entry.path)
+        target = str(entry.path.readlink())
         _check_link(folder, entry, target)
         return "link", os.fsencode(target)
     if not stat.S_ISREG(mode):

@@ -1,12 +1,13 @@
 """Reads YAML that somebody else wrote: bounded, by YAML 1.2's core rules, with a line for every key.
 
-PyYAML gives the events (libyaml's parser where it is built in); the values are made here, because PyYAML's own
-rules are YAML 1.1's, which turn `2224:22` into 133462 and `no` into False. What differs from the core schema
-(YAML 1.2.2, section 10.3), and why:
+PyYAML gives the events (libyaml's parser where it is built in); the values are made here, because PyYAML's
+own rules are YAML 1.1's, which turn `2224:22` into 133462 and `no` into False. What differs from the core
+schema (YAML 1.2.2, section 10.3), and why:
 
 - A number with a leading zero stays the text it was. Core says that `0755` is 755; Compose's reader (go-yaml,
-  tried with Compose 5.6) says 493, and gives a container `UMASK=18` where the file says `022`. Nobody means either.
-  As text it reaches an environment variable as written, and Compose reads the text of a `mode` as octal.
+  tried with Compose 5.6) says 493, and gives a container `UMASK=18` where the file says `022`. Nobody means
+  either. As text it reaches an environment variable as written, and Compose reads the text of a `mode` as
+  octal.
 - `<<` merges mappings, as Compose does, though YAML 1.2 dropped it.
 - Keys are strings, numbers are finite and within 64 bits: Compose can take no others.
 - `0b11`, `1_000`, `2001-01-01`, `1:30`, `yes` and `on` are text, as core says.
@@ -56,7 +57,7 @@ def key_text(path: Sequence[str | int]) -> str:
 
 @dataclass(slots=True)
 class _Node:
-    """A value where it stands. `size` counts nodes and `height` levels, both as if aliases were written out."""
+    """A value where it stands. `size` counts nodes, `height` levels, both with aliases written out."""
 
     value: Any
     """A scalar, a list of nodes, or a dict from key to (the key's line, node)."""
@@ -118,7 +119,9 @@ def _plain(node: _Node) -> Any:
     return node.value
 
 
-def _refuse(file: str, path: KeyPath, line: int | None, rule: str, what: str, remedy: str) -> Never:
+def _refuse(  # noqa: PLR0917 - the fields of a finding, in its order
+    file: str, path: KeyPath, line: int | None, rule: str, what: str, remedy: str
+) -> Never:
     finding = Finding(file=file, key=key_text(path), line=line, rule=rule, what=what, remedy=remedy)
     raise DefinitionInvalidError(f"{file} cannot be read.", [finding])
 
@@ -250,6 +253,7 @@ class _Builder:
         self._check_collection_tag(event, path, "map")
         entries: dict[str, tuple[int, _Node]] = {}
         merged: dict[str, tuple[int, _Node]] = {}
+        inner: Any
         while not isinstance(inner := next(self._events), yaml.MappingEndEvent):
             line = inner.start_mark.line + 1
             if isinstance(inner, yaml.ScalarEvent) and inner.value == "<<" and inner.implicit[0]:

@@ -6,7 +6,7 @@ from typing import Any, Final
 import yaml
 
 # Text that stays unquoted: it begins like a word or a path, holds nothing that means something to YAML, and a
-# colon only before something. Numbers, dates and times begin with a digit, a sign or a dot, so they are quoted.
+# colon only before something. Numbers, dates and times begin with a digit, a sign or a dot: they are quoted.
 _PLAIN: Final = re.compile(
     r"(?:[A-Za-z_/]|\.{1,2}/)(?:[A-Za-z0-9_./@%+=$-]|:(?=[A-Za-z0-9_./@%+=$-])| (?=[A-Za-z0-9]))*"
 )

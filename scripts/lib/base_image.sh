@@ -46,7 +46,7 @@ ensure_base_tar() {
   command -v debootstrap >/dev/null || [ -x /usr/sbin/debootstrap ] ||
     fail "debootstrap is missing." "Install it: apt-get install debootstrap"
   # The record is written before the folder, so that it is removed again whatever happens in between.
-  [ -d "$CACHE_DIR" ] || record_made folder "$CACHE_DIR"
+  record_new_folder "$CACHE_DIR"
   as_root mkdir -p "$CACHE_DIR"
   local mirror
   mirror=$(debian_mirror) || fail "no mirror of Debian stands in this machine's apt sources." \

@@ -50,6 +50,9 @@ record_made() { # KIND VALUE
   recorded "$1" | grep -qxF -- "$2" || printf '%s %s\n' "$1" "$2" | as_root tee -a "$SETUP_RECORD" >/dev/null
 }
 
+# record_new_folder PATH: for a folder that is about to be made; one that is there already is not ours to remove.
+record_new_folder() { if [ ! -e "$1" ]; then record_made folder "$1"; fi; }
+
 # recorded KIND: the values recorded under it, a line each.
 recorded() {
   [ -e "$SETUP_RECORD" ] || return 0

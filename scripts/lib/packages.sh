@@ -67,6 +67,7 @@ install_missing() {
     "This is not a Debian system, so these scripts cannot install them. Install them, then try again."
   require_root_rights
   get_consent "$1"
+  local before
   before=$(installed_packages)
   trap drop_debian13_source EXIT
   if [ "$ENGINE_FROM" = debian13 ]; then add_debian13_source; fi
@@ -80,6 +81,10 @@ install_missing() {
   apt_get install --simulate "${targets[@]}" || apt_failed "cannot be had from this machine's sources"
   step "Downloading ${targets[*]}"
   apt_get install --download-only "${targets[@]}" || apt_failed "could not be downloaded"
+  if [ ${#MISSING_ENGINE[@]} -gt 0 ] && [ ! -e /var/lib/docker ]; then
+    record_made engine-data /var/lib/docker
+    record_made engine-data /etc/docker
+  fi
   step "Installing them"
   apt_get install "${targets[@]}" || {
     record_new_packages

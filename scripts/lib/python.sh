@@ -41,7 +41,7 @@ ensure_venv() {
     in_code python3 -m venv "$venv" || venv_failed "$venv" "it could not be made"
   fi
   in_code rm -f "$stamp"
-  in_code "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -e "$CODE$extras" >&2 ||
+  in_code "$venv/bin/python" -m pip install -qq --disable-pip-version-check -e "$CODE$extras" >&2 ||
     venv_failed "$venv" "what pip said stands above"
   printf '%s\n' "$wanted" | in_code tee "$stamp" >/dev/null
 }

@@ -39,8 +39,8 @@ start_service() {
   fi
   user=$(setting api_user)
   getent passwd "$user" >/dev/null || record_made user "$user"
-  record_made folder "$(setting state_dir)"
-  record_made folder "$(setting run_dir)"
+  record_new_folder "$(setting state_dir)"
+  record_new_folder "$(setting run_dir)"
   if has_systemd; then start_unit; else start_detached; fi
   wait_until_ready "$listen"
 }

@@ -1,0 +1,110 @@
+# shellcheck shell=bash disable=SC2034 # the names here are for those who source this file
+# What `scripts/down --purge` takes away: what the record says that these scripts made, and what Homeport labelled.
+
+LABELS=(homeport.app homeport.definition)
+
+# purge_apps: uninstalls every app through Homeport, which knows what it pulled, then removes what bears our labels.
+purge_apps() {
+  local listen app
+  if [ -x "$CODE/.venv/bin/homeport" ]; then
+    listen=$(setting listen)
+    if is_ready "$listen"; then
+      while read -r app; do
+        step "Uninstalling $app with its data"
+        as_root "$CODE/.venv/bin/homeport" uninstall "$app" --purge --remove-images --yes >&2 </dev/null ||
+          say "$app could not be uninstalled; what is labelled as its own is removed below."
+      done < <(installed_apps)
+    fi
+  fi
+}
+
+installed_apps() {
+  as_root "$CODE/.venv/bin/homeport" apps --json |
+    "$CODE/.venv/bin/python" -c 'import json, sys
+found = json.load(sys.stdin)
+for app in found["items"] if isinstance(found, dict) else found: print(app["identifier"])'
+}
+
+# purge_labelled: removes what Homeport made in Docker. Images that somebody else's container uses stay.
+purge_labelled() {
+  local label
+  for label in "${LABELS[@]}"; do
+    remove_each "rm --force --volumes" ps --all --quiet --filter "label=$label"
+    remove_each "network rm" network ls --quiet --filter "label=$label"
+    remove_each "volume rm" volume ls --quiet --filter "label=$label"
+    remove_each "rmi" images --format '{{.Repository}}:{{.Tag}}' --filter "label=$label"
+  done
+}
+
+# remove_each "VERB" LIST-COMMAND…: applies the verb to each thing listed.
+remove_each() {
+  local verb thing
+  read -ra verb <<<"$1"
+  shift
+  while read -r thing; do
+    docker_do "${verb[@]}" "$thing" >/dev/null </dev/null || say "Docker kept $thing; it says why above."
+  done < <(docker_do "$@")
+}
+
+purge_base_images() {
+  local image
+  while read -r image; do
+    if docker_do image inspect "$image" >/dev/null 2>&1; then
+      docker_do rmi "$image" >/dev/null || { say "$image is still used and stays."; continue; }
+    fi
+    forget_made image "$image"
+  done < <(recorded image)
+}
+
+# others_use_engine: the engine still has containers or volumes, which then are not Homeport's.
+others_use_engine() { [ -n "$(docker_do ps --all --quiet)$(docker_do volume ls --quiet)" ]; }
+
+# purge_packages [KEEP…]: removes the packages that these scripts installed and that nothing else needs, and the sources.
+purge_packages() {
+  local ours=() targets=() manual keep=("$@") package
+  while read -r package; do
+    if package_installed "$package"; then ours+=("$package"); fi
+  done < <(recorded package)
+  if [ ${#ours[@]} -gt 0 ]; then
+    manual=$(apt-mark showmanual "${ours[@]}")
+    # apt itself says what nothing else needs any more, once ours count as installed automatically.
+    as_root apt-mark -qq auto "${ours[@]}" >/dev/null
+    if [ ${#keep[@]} -gt 0 ]; then as_root apt-mark -qq manual "${keep[@]}" >/dev/null; fi
+    mapfile -t targets < <(comm -12 <(printf '%s\n' "${ours[@]}" | sort) <(unneeded_packages | sort))
+    while read -r package; do
+      if [ -n "$package" ] && ! printf '%s\n' "${targets[@]}" | grep -qxF "$package"; then
+        as_root apt-mark -qq manual "$package" >/dev/null
+      fi
+    done <<<"$manual"
+    if [ ${#targets[@]} -gt 0 ]; then
+      step "Removing ${#targets[@]} packages that these scripts installed"
+      apt_get purge "${targets[@]}" || apt_failed "could not be removed"
+    fi
+    for package in "${targets[@]}"; do forget_made package "$package"; done
+  fi
+}
+
+unneeded_packages() {
+  LC_ALL=C as_root apt-get --simulate -o APT::AutoRemove::SuggestsImportant=false autoremove |
+    awk '$1 == "Remv" { print $2 }'
+}
+
+# purge_recorded KIND: removes the files, links and folders of this kind.
+purge_recorded() {
+  local path
+  while read -r path; do
+    case $path in
+      /*/*) as_root rm -rf --one-file-system -- "$path" ;;
+      *) say "$path is no path that these scripts remove." ;;
+    esac
+    forget_made "$1" "$path"
+  done < <(recorded "$1")
+}
+
+purge_user() {
+  local user
+  while read -r user; do
+    if getent passwd "$user" >/dev/null; then as_root userdel "$user" || continue; fi
+    forget_made user "$user"
+  done < <(recorded user)
+}

@@ -1,12 +1,13 @@
-"""A real API on a real database, in a thread of the test's process; Redis is away unless a test starts one."""
+"""A real API on a real database, in a thread of the test's process; Redis is away unless a module has one."""
 
 import asyncio
+import json
 import shutil
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,10 @@ from homeport.models import App, AppState, DesiredState, Limits, WebPort
 from homeport.settings import Settings
 from homeport.state.apps import add_app
 from homeport.state.database import Database, migrate
+from homeport.state.outbox import sendable
 from homeport.state.tokens import create_token
+
+Event = dict[str, Any]
 
 APP_YML = """\
 name: {name}
@@ -56,6 +60,33 @@ class Box:
         return self.call("POST", "/v1/apps", json={"definition": definition, **fields})
 
 
+class Stream:
+    """An open event stream; iterating gives `{"id", "event", "data"}`, comments as `{"comment"}`."""
+
+    def __init__(self, answer: requests.Response) -> None:
+        self.answer = answer
+        self._lines = (line.decode() for line in answer.iter_lines(chunk_size=None))
+
+    def __iter__(self) -> Iterator[Event]:
+        event: Event = {}
+        for line in self._lines:
+            name, _, value = line.partition(": ")
+            if line:
+                event["comment" if name == "" else name] = json.loads(value) if name == "data" else value
+            elif event:
+                yield event
+                event = {}
+
+    def next_events(self, count: int) -> list[Event]:
+        found: list[Event] = []
+        for event in self:
+            if "data" in event:
+                found.append(event)
+            if len(found) == count:
+                break
+        return found
+
+
 def write_definition(catalog_dir: Path, name: str, app_yml: str = "", compose_yml: str = COMPOSE_YML) -> Path:
     folder = catalog_dir / name
     folder.mkdir(parents=True)
@@ -72,7 +103,12 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def settings(tmp_path: Path, empty_database: Path) -> Settings:
+def redis_url() -> str:
+    return ""  # the private Valkey's socket, which nobody made
+
+
+@pytest.fixture
+def settings(tmp_path: Path, empty_database: Path, redis_url: str) -> Settings:
     state, run, catalog = tmp_path / "state", tmp_path / "run", tmp_path / "catalog"
     for folder in (state / "db", state / "jobs", run, catalog):
         folder.mkdir(parents=True)
@@ -85,6 +121,7 @@ def settings(tmp_path: Path, empty_database: Path) -> Settings:
         catalog_dir=catalog,
         listen=f"127.0.0.1:{_free_port()}",
         domain="home.example",
+        redis_url=redis_url,
     )
 
 
@@ -99,7 +136,7 @@ def token(settings: Settings) -> str:
 
 @pytest.fixture
 def serve() -> Iterator[Callable[..., None]]:
-    """Serves aiohttp applications in threads until the test ends: `serve(app, port=…)` or `serve(app, path=…)`."""
+    """Serves applications in threads until the test ends: `serve(app, port=…)` or `serve(app, path=…)`."""
     stops: list[Callable[[], None]] = []
 
     def start(app: web.Application, **where: Any) -> None:
@@ -221,3 +258,30 @@ def eventually() -> Callable[[Callable[[], Any]], Any]:
         return found
 
     return wait
+
+
+@pytest.fixture
+def listen(box: Any) -> Iterator[Callable[..., Stream]]:
+    opened: list[requests.Response] = []
+
+    def start(query: str = "", **headers: str) -> Stream:
+        answer = box.call("GET", f"/v1/events{query}", headers=headers, stream=True)
+        assert answer.status_code == 200, answer.text
+        opened.append(answer)
+        return Stream(answer)
+
+    yield start
+    for answer in opened:
+        answer.close()
+
+
+@pytest.fixture
+def unsent(settings: Settings) -> Callable[[], int]:
+    """How many queued jobs nobody has rung for."""
+    database = Database(settings.database)
+
+    def count() -> int:
+        with database.read() as connection:
+            return len(sendable(connection, limit=10, sent_before=datetime.now(UTC) - timedelta(hours=1)))
+
+    return count

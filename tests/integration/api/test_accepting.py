@@ -1,10 +1,5 @@
 """Installing and uninstalling over HTTP: what is stored when the answer is 202, and what is refused."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,8 +7,6 @@ import pytest
 import requests
 
 from homeport.models import JobState, Queue
-from homeport.settings import Settings
-from homeport.state.database import Database
 from homeport.state.jobs import find_job, list_jobs
 
 TWO_PORTS = """\
@@ -224,118 +217,6 @@ def test_a_misspelled_option_of_uninstall_is_refused_instead_of_ignored(box: Any
 
     assert (answer.status_code, answer.json()["facts"]["errors"][0]["pointer"]) == (422, "?keep_images")
     assert _stored_jobs(box) == 0
-
-
-def test_an_accepted_job_survives_a_kill_right_after_the_answer(settings: Settings, token: str) -> None:
-    api = _start(settings)
-    try:
-        url = f"http://{settings.listen}"
-        _wait_alive(api, url)
-
-        answer = requests.post(
-            f"{url}/v1/apps",
-            json={"definition": "wiki"},
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=20,
-        )
-        os.kill(api.pid, signal.SIGKILL)
-    finally:
-        api.kill()
-        api.wait(10)
-
-    assert answer.status_code == 202
-    database = Database(settings.database)
-    with database.read() as connection:
-        assert find_job(connection, answer.json()["id"]) is not None
-    database.close()
-
-
-def test_sigterm_ends_it_cleanly_even_with_an_open_stream(settings: Settings, token: str) -> None:
-    api = _start(settings)
-    try:
-        url = f"http://{settings.listen}"
-        _wait_alive(api, url)
-        stream = requests.get(
-            f"{url}/v1/events", headers={"Authorization": f"Bearer {token}"}, stream=True, timeout=20
-        )
-        lines = stream.iter_lines()
-        assert next(lines).startswith(b"id:")
-
-        began = time.monotonic()
-        api.terminate()
-
-        assert list(lines)[-1:] == [b""]  # the stream has its end: nothing was cut off
-        assert api.wait(10) == 0
-        assert time.monotonic() - began < 5
-    finally:
-        api.kill()
-        api.wait(10)
-
-
-def test_it_does_not_start_on_a_database_that_is_not_migrated(settings: Settings) -> None:
-    path = settings.state_dir / "db" / "homeport.sqlite"
-    path.write_bytes(b"")
-
-    api = _start(settings)
-
-    assert api.wait(20) == 1
-    assert api.stderr is not None
-    assert b"migrate" in api.stderr.read()
-
-
-def test_it_dies_with_the_process_that_started_it(settings: Settings) -> None:
-    starter = subprocess.Popen(
-        [sys.executable, "-c", _STARTER],
-        env=_environment(settings), stdout=subprocess.PIPE,
-    )  # fmt: skip
-    assert starter.stdout is not None
-    pid = int(starter.stdout.readline())
-    _wait_alive(starter, f"http://{settings.listen}")
-
-    starter.kill()
-    starter.wait(10)
-
-    deadline = time.monotonic() + 10
-    while _is_running(pid):
-        assert time.monotonic() < deadline, "the API outlived its parent"
-        time.sleep(0.05)
-
-
-_STARTER = """
-import subprocess, sys, time
-print(subprocess.Popen([sys.executable, "-m", "api"]).pid, flush=True)
-time.sleep(60)
-"""
-
-
-def _is_running(pid: int) -> bool:
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def _environment(settings: Settings) -> dict[str, str]:
-    names = ("state_dir", "run_dir", "catalog_dir", "listen", "domain")
-    mine = {f"HOMEPORT_{name.upper()}": str(getattr(settings, name)) for name in names}
-    return {**os.environ, **mine, "HOMEPORT_CONFIG": str(settings.state_dir / "none.toml")}
-
-
-def _start(settings: Settings) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-m", "api"], env=_environment(settings), stderr=subprocess.PIPE)
-
-
-def _wait_alive(process: subprocess.Popen[bytes], url: str) -> None:
-    deadline = time.monotonic() + 20
-    while True:
-        assert process.poll() is None, "it ended"
-        assert time.monotonic() < deadline, "it did not answer within 20 s"
-        try:
-            assert requests.get(f"{url}/livez", timeout=2).status_code == 200
-            return
-        except requests.ConnectionError:
-            time.sleep(0.05)
 
 
 def _stored_jobs(box: Any) -> int:

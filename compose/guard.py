@@ -9,35 +9,19 @@ from pathlib import Path
 from typing import Any, Final
 
 from compose.mounts import folder_in_project, parse_mount
-from compose.values import COMPOSE_FILE
+from homeport.catalog.policy_rules import CLOCK_FILES, LOWEST_PORT, RESERVED_NAMES
 from homeport.errors import Finding, PolicyRefusedError
-
-READABLE_HOST_FILES: Final = frozenset({"/etc/localtime", "/etc/timezone"})
-"""Host files that may be mounted read-only."""
 
 _NEVER_IN_SERVICE: Final = frozenset(
     {
-        "build", "provider", "use_api_socket", "extends", "env_file", "devices", "device_cgroup_rules", "gpus",
-        "external_links", "cgroup_parent", "runtime", "credential_spec", "develop", "models", "post_start",
-        "pre_stop", "label_file", "oom_kill_disable",
+        "build", "provider", "use_api_socket", "extends", "env_file", "devices", "device_cgroup_rules",
+        "gpus", "external_links", "cgroup_parent", "runtime", "credential_spec", "develop", "models",
+        "post_start", "pre_stop", "pre_start", "label_file", "oom_kill_disable", "cap_add", "sysctls",
+        "secrets", "profiles",
     }
 )  # fmt: skip
 _NAMESPACES: Final = ("network_mode", "pid", "ipc", "uts", "userns_mode", "cgroup")
-_NEVER_AT_TOP: Final = frozenset({"include", "models", "version"})
-_FREE_OPTIONS: Final = ("no-new-privileges:true",)
-_STRONG_CAPABILITIES: Final = frozenset(
-    {
-        "ALL",
-        "SYS_ADMIN",
-        "SYS_MODULE",
-        "SYS_RAWIO",
-        "SYS_PTRACE",
-        "SYS_BOOT",
-        "DAC_READ_SEARCH",
-        "BPF",
-        "NET_ADMIN",
-    }
-)
+_NEVER_AT_TOP: Final = frozenset({"include", "models", "version", "secrets"})
 
 
 def check_rendered(document: Mapping[str, Any], *, project_dir: Path, publish_address: str) -> None:
@@ -57,9 +41,8 @@ def _findings(document: Mapping[str, Any], project_dir: Path, publish_address: s
     for kind in ("networks", "volumes"):
         for name, about in (document.get(kind) or {}).items():
             yield from _shared_thing(f"{kind}.{name}", about or {})
-    for kind in ("configs", "secrets"):
-        for name, about in (document.get(kind) or {}).items():
-            yield from _file_thing(f"{kind}.{name}", about or {}, project_dir)
+    for name, about in (document.get("configs") or {}).items():
+        yield from _config(f"configs.{name}", about or {}, project_dir)
     for name, service in document["services"].items():
         yield from _service(f"services.{name}", service, project_dir, publish_address)
 
@@ -77,12 +60,12 @@ def _shared_thing(key: str, about: Mapping[str, Any]) -> Iterator[Finding]:
         yield _finding(f"{key}.driver", "driver", f"The driver {about['driver']!r} is not allowed.")
 
 
-def _file_thing(key: str, about: Mapping[str, Any], project_dir: Path) -> Iterator[Finding]:
+def _config(key: str, about: Mapping[str, Any], project_dir: Path) -> Iterator[Finding]:
     if about.get("external"):
         yield _finding(f"{key}.external", "external", "It belongs to somebody else.")
     if "environment" in about:
         yield _finding(f"{key}.environment", "key-not-allowed", "It would read Homeport's own environment.")
-    if "file" in about and folder_in_project(str(about["file"]), project_dir) in (None, ".", COMPOSE_FILE):
+    if "file" in about and not _is_open(str(about["file"]), project_dir):
         yield _finding(f"{key}.file", "file-outside-project", "The file lies outside the project's folders.")
 
 
@@ -98,14 +81,9 @@ def _service(
             yield _finding(f"{key}.{name}", "foreign-namespace", f"{service[name]!r} is not the app's own.")
     if not service.get("image") or service.get("pull_policy") != "never":
         yield _finding(f"{key}.image", "image", "The image must be given, and never pulled by Compose.")
-    if "no-new-privileges:true" not in service.get("security_opt", ()):
-        yield _finding(f"{key}.security_opt", "new-privileges", "no-new-privileges is missing.")
-    for option in service.get("security_opt", ()):
-        if option not in _FREE_OPTIONS:
-            yield _finding(f"{key}.security_opt", "security-option", f"{option!r} is not allowed.")
-    for capability in service.get("cap_add", ()):
-        if str(capability).upper().removeprefix("CAP_") in _STRONG_CAPABILITIES:
-            yield _finding(f"{key}.cap_add", "capability", f"{capability} gives power over the host.")
+    if list(service.get("security_opt", ())) != ["no-new-privileges:true"]:
+        what = "The security options must be no-new-privileges:true and nothing else."
+        yield _finding(f"{key}.security_opt", "security-options", what)
     for source in service.get("volumes_from", ()):
         if str(source).startswith("container:"):
             yield _finding(f"{key}.volumes_from", "foreign-volumes", f"{source!r} is not the app's own.")
@@ -116,25 +94,23 @@ def _service(
 def _mounts(key: str, service: Mapping[str, Any], project_dir: Path) -> Iterator[Finding]:
     for index, entry in enumerate(service.get("volumes", ())):
         place = f"{key}.volumes[{index}]"
-        try:
-            mount = parse_mount(entry)
-        except ValueError as error:
-            yield _finding(place, "mount-form", f"{error}.")
-            continue
+        mount = parse_mount(entry)
         if mount.kind in ("volume", "tmpfs"):
             continue
         if mount.kind != "bind":
             yield _finding(place, "mount-kind", f"Mounts of the type {mount.kind!r} are not allowed.")
-        elif mount.source in READABLE_HOST_FILES:
-            if not mount.read_only:
+        elif mount.source in CLOCK_FILES:
+            if "ro" not in mount.modes:
                 yield _finding(place, "bind-not-read-only", f"{mount.source} may only be read (:ro).")
-        elif folder_in_project(mount.source, project_dir) in (None, COMPOSE_FILE):
-            yield _finding(place, "bind-outside-project", f"{mount.source} lies outside the project.")
-        elif folder_in_project(mount.source, project_dir) == "." and not mount.read_only:
-            what = (
-                "The app could rewrite its own compose file: mount a folder below the project's, or add :ro."
-            )
-            yield _finding(place, "bind-project-folder", what)
+        elif not _is_open(mount.source, project_dir):
+            what = f"{mount.source} lies outside the project, or holds what Homeport runs it from."
+            yield _finding(place, "bind-outside-project", what)
+
+
+def _is_open(source: str, project_dir: Path) -> bool:
+    """Whether it lies in the project folder, and is neither that itself nor one of Homeport's files there."""
+    inside = folder_in_project(source, project_dir)
+    return inside not in (None, ".") and str(inside).split("/", 1)[0] not in RESERVED_NAMES
 
 
 def _ports(key: str, service: Mapping[str, Any], publish_address: str) -> Iterator[Finding]:
@@ -143,7 +119,7 @@ def _ports(key: str, service: Mapping[str, Any], publish_address: str) -> Iterat
             yield _finding(
                 f"{key}.ports[{index}]", "port-address", f"{port['host_ip']} is not the box's address."
             )
-        if int(port["published"]) < 1024:
+        if int(port["published"]) < LOWEST_PORT:
             yield _finding(f"{key}.ports[{index}]", "port-low", f"Port {port['published']} is the system's.")
 
 

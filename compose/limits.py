@@ -1,63 +1,48 @@
-"""How much a service may use, whoever says so. Pure.
+"""How much a service may use. Pure.
 
-For each kind of limit the first of these that says something counts: app.yml's `limits.services.NAME`,
-app.yml's `limits`, the compose file's own keys, the settings' defaults.
+For each kind of limit the first of these that says something counts: app.yml's `limits.services.NAME`, the
+compose file's own keys, app.yml's `limits` (homeport.catalog has joined these three), the settings' defaults.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
-from homeport.catalog.sizes import parse_size
 from homeport.models import Limits
 from homeport.settings import Settings
 
-T = TypeVar("T")
+N = TypeVar("N", int, float)
 
-_SMALLEST_MEMORY = 6 * 1024 * 1024  # the engine refuses less
-_SMALLEST_CPUS = 0.01  # likewise
-
-SERVICE_KEYS = (
-    "cpus", "cpu_quota", "cpu_period", "cpu_count", "cpu_percent",
-    "mem_limit", "memswap_limit", "mem_reservation", "pids_limit",
-)  # fmt: skip
-"""The compose file's keys that the rendered limits replace. A reservation could lie above the limit."""
+_SMALLEST_CPUS = 0.01  # the engine refuses less
 
 
-def service_limits(service: Mapping[str, Any], said: Limits, *, settings: Settings, host_cpus: int) -> Limits:
-    """The limits of one service.
-
-    Args:
-        service: the compose file's mapping of the service.
-        said: what app.yml says of it.
-        settings: the defaults.
-        host_cpus: the engine's cores; a service gets no more.
-    """
-    sources = [said, _own_limits(service), _default_limits(settings)]
-    cpus = _first(limits.cpus for limits in sources)
-    memory = _first(limits.memory_bytes for limits in sources)
+def service_limits(said: Limits, *, settings: Settings, host_cpus: int) -> Limits:
+    """The limits of one service: what its definition says, else the defaults, within what the host has."""
+    cpus = said.cpus or settings.service_cpus or None
     return Limits(
         cpus=max(_SMALLEST_CPUS, min(cpus, float(host_cpus))) if cpus else None,
-        memory_bytes=max(_SMALLEST_MEMORY, int(memory)) if memory else None,
-        pids=_first(limits.pids for limits in sources),
+        memory_bytes=said.memory_bytes or settings.service_memory_bytes,
+        pids=said.pids or settings.service_pids,
     )
 
 
 def sum_limits(services: Iterable[Limits], *, disk_bytes: int | None) -> Limits:
     """What all services may use together; None where one of them has no such limit."""
     parts = list(services)
-    cpus = [part.cpus for part in parts]
-    memory = [part.memory_bytes for part in parts]
-    pids = [part.pids for part in parts]
+    cpus = _sum(part.cpus for part in parts)
     return Limits(
-        cpus=None if None in cpus else round(sum(value or 0 for value in cpus), 3),
-        memory_bytes=None if None in memory else sum(value or 0 for value in memory),
-        pids=None if None in pids else sum(value or 0 for value in pids),
+        cpus=None if cpus is None else round(cpus, 3),
+        memory_bytes=_sum(part.memory_bytes for part in parts),
+        pids=_sum(part.pids for part in parts),
         disk_bytes=disk_bytes,
     )
 
 
 def render_limits(limits: Limits) -> dict[str, Any]:
-    """The compose document's keys. Swap is none beyond the memory: an app that swaps slows the whole box."""
+    """The compose document's keys.
+
+    Memory and swap together get what memory gets: an app that swaps slows the whole box, and the engine
+    raises a running container's memory only together with its swap.
+    """
     keys: dict[str, Any] = {}
     if limits.cpus is not None:
         keys["cpus"] = limits.cpus
@@ -69,37 +54,10 @@ def render_limits(limits: Limits) -> dict[str, Any]:
     return keys
 
 
-def without_own_limits(service: Mapping[str, Any]) -> dict[str, Any]:
-    """The service without what the rendered limits replace."""
-    rest = {key: value for key, value in service.items() if key not in SERVICE_KEYS}
-    deploy = rest.get("deploy")
-    if isinstance(deploy, Mapping):
-        rest["deploy"] = {key: value for key, value in deploy.items() if key != "resources"}
-        if not rest["deploy"]:
-            del rest["deploy"]
-    return rest
-
-
-def _own_limits(service: Mapping[str, Any]) -> Limits:
-    resources = (service.get("deploy") or {}).get("resources") or {}
-    deployed = resources.get("limits") or {}
-    cpus = service.get("cpus") or deployed.get("cpus")
-    memory = service.get("mem_limit") or deployed.get("memory")
-    pids = service.get("pids_limit") or deployed.get("pids")
-    return Limits(
-        cpus=float(cpus) if cpus else None,
-        memory_bytes=parse_size(str(memory)) if memory else None,
-        pids=int(pids) if pids and int(pids) > 0 else None,  # -1 means no limit to Docker, and nothing to us
-    )
-
-
-def _default_limits(settings: Settings) -> Limits:
-    return Limits(
-        cpus=settings.service_cpus or None,
-        memory_bytes=settings.service_memory_bytes,
-        pids=settings.service_pids,
-    )
-
-
-def _first(values: Iterable[T | None]) -> T | None:
-    return next((value for value in values if value is not None), None)
+def _sum(values: Iterable[N | None]) -> N | None:
+    total: N | None = None
+    for value in values:
+        if value is None:
+            return None
+        total = value if total is None else total + value
+    return total

@@ -3,44 +3,16 @@
 import posixpath
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-_WITH_SOURCE = re.compile(r"(?P<source>[^:]+):(?P<target>/[^:]*)(?::(?P<mode>[^:]*))?")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mount:
-    """One mount. `kind` is `bind`, `volume` or `tmpfs`; `source` is "" for an anonymous volume and a tmpfs."""
-
-    kind: str
-    source: str
-    target: str
-    read_only: bool
+from homeport.catalog.policy_mounts import Mount, read_mount
+from homeport.catalog.scope import Scope
 
 
 def parse_mount(entry: Any) -> Mount:
-    """The mount in an item of a service's `volumes`, short or long form.
-
-    Raises:
-        ValueError: it is neither.
-    """
-    if isinstance(entry, Mapping):
-        return Mount(
-            kind=str(entry.get("type", "volume")),
-            source=str(entry.get("source") or ""),
-            target=str(entry.get("target", "")),
-            read_only=bool(entry.get("read_only", False)),
-        )
-    text = str(entry)
-    if text.startswith("/") and ":" not in text:
-        return Mount(kind="volume", source="", target=text, read_only=False)
-    if not (parts := _WITH_SOURCE.fullmatch(text)):
-        raise ValueError(f"{text!r} is no mount")
-    kind = "bind" if parts["source"].startswith((".", "/", "~")) else "volume"
-    read_only = "ro" in (parts["mode"] or "").split(",")
-    return Mount(kind=kind, source=parts["source"], target=parts["target"], read_only=read_only)
+    """The mount in an item of a service's `volumes`, short or long form."""
+    return read_mount(Scope(entry, (), "the rendered project", lambda _path: None))
 
 
 def name_anonymous(entry: Any, service: str) -> Any:

@@ -1,14 +1,13 @@
 """From a definition to the final compose document. Pure: what is given decides all of it."""
 
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from compose.guard import check_rendered
 from compose.limits import service_limits, sum_limits
 from compose.mounts import folder_in_project, parse_mount
-from compose.ports import parse_ports, place_ports, render_port
-from compose.services import ServiceFrame, may_end, own_labels, render_service
+from compose.ports import further_ports, render_ports, web_port
+from compose.services import ServiceFrame, may_end, render_service
 from compose.values import (
     APP_ID_LABEL,
     APP_LABEL,
@@ -16,12 +15,11 @@ from compose.values import (
     VERSION_LABEL,
     HealthExpectation,
     ProjectFacts,
-    PublishedPort,
     RenderedProject,
 )
-from homeport.catalog.definition import Definition
-from homeport.catalog.reader import LoadedDefinition
-from homeport.catalog.yaml12_dump import dump_yaml
+from homeport.catalog.composition import as_variables, escape_dollars
+from homeport.catalog.loaded import LoadedDefinition
+from homeport.catalog.yaml12 import dump_yaml
 from homeport.placeholders import replace_in_tree
 from homeport.settings import Settings
 
@@ -41,82 +39,61 @@ def render_project(
 
     Raises:
         PolicyRefusedError: the outcome asks for what no app may have.
-        DefinitionInvalidError: a port mapping cannot be understood.
     """
     definition = loaded.definition
-    template = replace_in_tree(_unescaped(loaded.template), app.placeholders)
-    services: dict[str, Mapping[str, Any]] = template["services"]
-    labels = {
-        APP_LABEL: app.identifier,
-        APP_ID_LABEL: str(app.app_id),
-        DEFINITION_LABEL: definition.name,
-        VERSION_LABEL: app.version,
-    }
+    template = _filled(loaded.template, app)
+    labels = _labels(loaded, app)
     limits = {
-        name: service_limits(service, definition.limits.of(name), settings=settings, host_cpus=app.host_cpus)
-        for name, service in services.items()
+        name: service_limits(definition.limits.of(name), settings=settings, host_cpus=app.host_cpus)
+        for name in template["services"]
     }
-    ports, exposed, published = _all_ports(services, definition, app, settings)
-    main = main_service(definition, services)
-    awaited = _awaited(services)
-    rendered = {
+    own, further = web_port(definition.web, app), further_ports(loaded.shown_ports)
+    ports = further if own is None else (own, *further)
+    services = {
         name: render_service(
             service,
             ServiceFrame(
                 name=name,
                 image=images[name],
                 labels=labels,
-                container_name=_container_name(name, main, service, app.identifier),
-                ports=ports[name],
-                exposed=exposed[name],
+                container_name=app.identifier if name == loaded.main else _second_name(service, app),
+                ports=render_ports(name, ports, address=settings.publish_address),
                 limits=limits[name],
-                is_awaited=name in awaited,
+                is_awaited=name in _awaited(template["services"]),
             ),
             settings,
         )
-        for name, service in services.items()
+        for name, service in template["services"].items()
     }
-    document = _document(template, app.project, rendered, labels)
+    document = _document(template, app.project, services, labels)
     check_rendered(document, project_dir=app.project_dir, publish_address=settings.publish_address)
-    document = _escaped(document)
+    escaped = _with_texts(document, escape_dollars)
     return RenderedProject(
         project=app.project,
-        document=document,
-        text=dump_yaml(document),
+        document=escaped,
+        text=dump_yaml(escaped),
         services=tuple(services),
-        main=main,
-        one_shot=tuple(name for name, service in rendered.items() if may_end(service["restart"])),
+        main=loaded.main,
+        one_shot=tuple(name for name, service in services.items() if may_end(service["restart"])),
         limits=limits,
         limits_sum=sum_limits(limits.values(), disk_bytes=definition.limits.disk_bytes),
         volumes=tuple(f"{app.project}_{name}" for name in document.get("volumes", {})),
         networks=tuple(f"{app.project}_{name}" for name in document["networks"]),
-        data_folders=tuple(definition.data),
-        bind_folders=_bind_folders(rendered, app),
-        ports=tuple(port for port in published if not _is_own(port, app)),
+        data_folders=definition.data,
+        bind_folders=_bind_folders(services, app),
+        ports=further,
     )
 
 
-def main_service(definition: Definition, services: Mapping[str, Any]) -> str | None:
-    """The service whose container is named as the identifier: `main`, else the web service, else the only one."""
-    if definition.main:
-        return definition.main
-    if definition.web:
-        return definition.web.service
-    return next(iter(services)) if len(services) == 1 else None
+def _filled(template: Mapping[str, Any], app: ProjectFacts) -> dict[str, Any]:
+    """The template as its packager means it for this app: Compose's `$$` read as a dollar sign."""
+    meant = _with_texts(dict(template), lambda text: text.replace("$$", "$"))
+    filled: dict[str, Any] = replace_in_tree(meant, app.placeholders)
+    return filled
 
 
-def _unescaped(node: Any) -> Any:
-    """The template as its packager means it: Compose writes a dollar sign as two."""
-    return _with_texts(node, lambda text: text.replace("$$", "$"))
-
-
-def _escaped(node: Any) -> Any:
-    """The document with every dollar sign doubled: Compose interpolates nothing."""
-    return _with_texts(node, lambda text: text.replace("$", "$$"))
-
-
-def _with_texts(node: Any, change: Any) -> Any:
-    """A copy with every text value changed; keys are not interpolated by Compose."""
+def _with_texts(node: Any, change: Callable[[str], str]) -> Any:
+    """A copy with every text value changed; Compose interpolates no keys."""
     match node:
         case str():
             return change(node)
@@ -128,41 +105,20 @@ def _with_texts(node: Any, change: Any) -> Any:
             return node
 
 
-def _all_ports(
-    services: Mapping[str, Mapping[str, Any]], definition: Definition, app: ProjectFacts, settings: Settings
-) -> tuple[dict[str, list[dict[str, Any]]], dict[str, list[str]], list[PublishedPort]]:
-    """Each service's ports, with the web port on the host port where the template does not publish that."""
-    address = settings.publish_address
-    ports: dict[str, list[dict[str, Any]]] = {}
-    exposed: dict[str, list[str]] = {}
-    published: list[PublishedPort] = []
-    for name, service in services.items():
-        found = parse_ports(service.get("ports") or (), key=f"services.{name}.ports")
-        ports[name], exposed[name], own = place_ports(name, found, publish_address=address)
-        published += own
-    if definition.web and not any(_is_own(port, app) for port in published):
-        web = PublishedPort(
-            service=definition.web.service, host_port=app.host_port, container_port=definition.web.port
-        )
-        ports[web.service].insert(0, render_port(web, address))
-        published.append(web)
-    return ports, exposed, published
+def _labels(loaded: LoadedDefinition, app: ProjectFacts) -> dict[str, str]:
+    """What marks containers, networks and volumes as this app's."""
+    return {
+        APP_LABEL: app.identifier,
+        APP_ID_LABEL: str(app.app_id),
+        DEFINITION_LABEL: loaded.definition.name,
+        VERSION_LABEL: app.version,
+    }
 
 
-def _is_own(port: PublishedPort, app: ProjectFacts) -> bool:
-    return port.host_port == app.host_port and port.protocol == "tcp"
-
-
-def _container_name(name: str, main: str | None, service: Mapping[str, Any], identifier: str) -> str | None:
-    """The identifier for the main service; another one's own, if it has the identifier in it as a word.
-
-    Any other fixed name could be another app's, or an owner's container.
-    """
-    if name == main:
-        return identifier
-    said = str(service.get("container_name") or "")
-    own = re.search(rf"(?<![a-z0-9-]){re.escape(identifier)}(?![a-z0-9-])|^{re.escape(identifier)}-", said)
-    return said if own and said != identifier else None
+def _second_name(service: Mapping[str, Any], app: ProjectFacts) -> str | None:
+    """A further container's own name, if the template has one: the policy asks for the identifier in it."""
+    said = service.get("container_name")
+    return said if said != app.identifier else None
 
 
 def _awaited(services: Mapping[str, Mapping[str, Any]]) -> set[str]:
@@ -182,7 +138,7 @@ def _document(
     services: Mapping[str, Mapping[str, Any]],
     labels: Mapping[str, str],
 ) -> dict[str, Any]:
-    """The whole document; every network and volume it uses is declared, and ours."""
+    """The whole document; every network and volume that it uses is declared, and ours."""
     networks = dict(template.get("networks") or {})
     if any("networks" not in service and "network_mode" not in service for service in services.values()):
         networks.setdefault("default", {})
@@ -192,22 +148,16 @@ def _document(
             mount = parse_mount(entry)
             if mount.kind == "volume":
                 volumes.setdefault(mount.source, {})
-    document = {
-        key: value
-        for key, value in template.items()
-        if key not in ("version", "name", "services", "networks", "volumes") and not key.startswith("x-")
-    }
-    document = {"name": project, "services": dict(services)} | document
+    document = {"name": project, "services": dict(services)}
     document["networks"] = {name: _owned(about, labels) for name, about in networks.items()}
     if volumes:
         document["volumes"] = {name: _owned(about, labels) for name, about in volumes.items()}
-    return document
+    return document | {key: value for key, value in template.items() if key == "configs"}
 
 
 def _owned(about: Any, labels: Mapping[str, str]) -> dict[str, Any]:
-    """A network or volume with our labels, under the name that Compose makes from the project's."""
-    kept = {key: value for key, value in (about or {}).items() if key not in ("name", "labels")}
-    return {**kept, "labels": {**own_labels((about or {}).get("labels")), **labels}}
+    """A network or volume with our labels beside its own."""
+    return {**(about or {}), "labels": {**as_variables((about or {}).get("labels")), **labels}}
 
 
 def _bind_folders(services: Mapping[str, Mapping[str, Any]], app: ProjectFacts) -> tuple[str, ...]:
@@ -218,4 +168,4 @@ def _bind_folders(services: Mapping[str, Mapping[str, Any]], app: ProjectFacts) 
             mount = parse_mount(entry)
             if mount.kind == "bind" and (folder := folder_in_project(mount.source, app.project_dir)):
                 found[folder] = None
-    return tuple(folder for folder in found if folder != ".")
+    return tuple(found)

@@ -4,14 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from compose.limits import render_limits, without_own_limits
+from compose.limits import render_limits
 from compose.mounts import name_anonymous
 from compose.values import SERVICE_LABEL
+from homeport.catalog.composition import as_variables
 from homeport.models import Limits
 from homeport.settings import Settings
-
-RESERVED_LABELS: Final = ("homeport.", "com.docker.compose.")
-"""Labels by which we and Compose know our own: a template sets none of them."""
 
 _OURS: Final = frozenset(
     {
@@ -37,7 +35,6 @@ class ServiceFrame:
     labels: Mapping[str, str]
     container_name: str | None
     ports: list[dict[str, Any]]
-    exposed: list[str]
     limits: Limits
     is_awaited: bool
     """Whether another service waits for it to complete."""
@@ -45,45 +42,23 @@ class ServiceFrame:
 
 def render_service(template: Mapping[str, Any], frame: ServiceFrame, settings: Settings) -> dict[str, Any]:
     """The service as Compose gets it."""
-    kept = {
-        key: value
-        for key, value in without_own_limits(template).items()
-        if key not in _OURS and not key.startswith("x-")
-    }
+    kept = {key: value for key, value in template.items() if key not in _OURS}
     service: dict[str, Any] = {"image": frame.image, "pull_policy": "never"}
     if frame.container_name:
         service["container_name"] = frame.container_name
     service |= kept
-    service["labels"] = {**own_labels(template.get("labels")), **frame.labels, SERVICE_LABEL: frame.name}
+    service["labels"] = {**as_variables(template.get("labels")), **frame.labels, SERVICE_LABEL: frame.name}
     service["restart"] = restart_rule(template, is_awaited=frame.is_awaited)
-    service["security_opt"] = _security_options(template.get("security_opt") or ())
+    service["security_opt"] = ["no-new-privileges:true"]  # the only one that the policy lets through
     service["logging"] = _logging(settings)
     service |= render_limits(frame.limits)
     if frame.ports:
         service["ports"] = frame.ports
-    if frame.exposed:
-        service["expose"] = [*(template.get("expose") or ()), *frame.exposed]
-    if "environment" in template:
-        service["environment"] = _given_environment(template["environment"])
     if "volumes" in template:
         service["volumes"] = [name_anonymous(entry, frame.name) for entry in template["volumes"] or ()]
     if check := _health_check(template.get("healthcheck"), settings):
         service["healthcheck"] = check
     return service
-
-
-def own_labels(given: Any) -> dict[str, Any]:
-    """A template's labels as a mapping, without those that are reserved."""
-    pairs = as_mapping(given)
-    return {key: value for key, value in pairs.items() if not str(key).startswith(RESERVED_LABELS)}
-
-
-def as_mapping(given: Any) -> dict[str, Any]:
-    """Compose's two notations of pairs as one: a mapping, or a list of `name=value` (no `=`: None)."""
-    if isinstance(given, Mapping):
-        return dict(given)
-    split = (str(item).partition("=") for item in given or ())
-    return {name: value if equals else None for name, equals, value in split}
 
 
 def restart_rule(template: Mapping[str, Any], *, is_awaited: bool) -> str:
@@ -99,19 +74,9 @@ def may_end(rule: str) -> bool:
     return rule == "no" or rule.startswith("on-failure")
 
 
-def _security_options(given: Any) -> list[str]:
-    rest = [str(option) for option in given if not str(option).startswith("no-new-privileges")]
-    return ["no-new-privileges:true", *rest]
-
-
 def _logging(settings: Settings) -> dict[str, Any]:
     options = {"max-size": str(settings.log_max_bytes), "max-file": str(settings.log_files)}
     return {"driver": "json-file", "options": options}
-
-
-def _given_environment(given: Any) -> dict[str, Any]:
-    """The variables that have a value: one without would be taken from Homeport's own environment."""
-    return {name: value for name, value in as_mapping(given).items() if value is not None}
 
 
 def _health_check(given: Any, settings: Settings) -> dict[str, Any] | None:

@@ -74,7 +74,7 @@ class PublishedPort:
 class RenderedProject:
     """The final compose document and what the steps around it need to know of it.
 
-    `services` are all of them; `main` the one whose container is named as the identifier, if there is one;
+    `services` are all of them; `main` the one whose container is named as the identifier;
     `one_shot` those that may end with 0 and count as healthy; `limits` each service's, `limits_sum` their sum
     (None where one service has none); `volumes` and `networks` are named as Docker names them; folders are
     relative to the project folder: `data_folders` are the definition's own, `bind_folders` every one that is
@@ -85,7 +85,7 @@ class RenderedProject:
     document: Mapping[str, Any]
     text: str
     services: tuple[str, ...]
-    main: str | None
+    main: str
     one_shot: tuple[str, ...]
     limits: Mapping[str, Limits]
     limits_sum: Limits

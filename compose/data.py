@@ -44,6 +44,7 @@ def create_data_folders(project_dir: Path, rendered: RenderedProject) -> tuple[s
     Raises:
         ForeignObjectError: one leads out of the project folder, by a link.
     """
+    project_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
     missing = missing_folders(project_dir, rendered)
     if missing:
         _remember(project_dir, {*made_folders(project_dir), *missing})

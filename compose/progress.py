@@ -22,7 +22,7 @@ class ComposeProgress:
     """Reads Compose's lines; says how far it is and, at the end, what went wrong.
 
     Args:
-        expected: how many containers, networks and volumes there will be; fewer than those seen count as those.
+        expected: how many containers, networks and volumes there will be; at least as many as were seen.
         on_progress: gets the fraction, 0 to 1, never less than before, and what happens.
         log: gets each message in words, once.
     """

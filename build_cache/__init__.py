@@ -1,1 +1,1 @@
-"""Building images on the box."""
+"""Building images on the box: running BuildKit, showing how far it is, saying why it failed."""

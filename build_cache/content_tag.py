@@ -1,0 +1,106 @@
+"""Naming an image by what it is built from, so that the same content is built once."""
+
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from homeport.host.files import contained
+
+_PIECE_BYTES = 1024 * 1024
+_DIGITS = 12  # 48 bits: two versions of one service share a tag once in 10^14 changes
+_VERSION_CHARACTERS = 100  # a tag has at most 128 (distribution's reference grammar)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContextEntry:
+    """A file, folder or link in a build context; `content` gives a file's bytes, or a link's target."""
+
+    path: str
+    mode: int
+    content: Iterable[bytes] = ()
+
+
+def content_tag(
+    *,
+    definition: str,
+    service: str,
+    version: str,
+    context: Path,
+    dockerfile: str,
+    args: Mapping[str, str],
+) -> str:
+    """`homeport/<definition>-<service>:<version>-<12 hex digits>`.
+
+    The digits are a hash of every path, permission and byte in the context, the Dockerfile and the build
+    arguments: they change when one of these does, and with nothing else.
+
+    Args:
+        definition: the definition's name.
+        service: the service whose image it is.
+        version: the definition's version.
+        context: the folder that the build sees.
+        dockerfile: the Dockerfile's path inside it.
+        args: the build arguments.
+
+    Raises:
+        ForeignObjectError: the Dockerfile lies outside the context.
+        OSError: something cannot be read.
+    """
+    text = contained(Path(dockerfile), context).read_bytes()
+    digest = hash_content(read_context(context), text, args)
+    name = _safe(f"{definition}-{service}".lower(), r"[^a-z0-9]+")
+    return f"homeport/{name}:{_safe(version, r'[^A-Za-z0-9_.-]+')[:_VERSION_CHARACTERS]}-{digest[:_DIGITS]}"
+
+
+def hash_content(entries: Iterable[ContextEntry], dockerfile: bytes, args: Mapping[str, str]) -> str:
+    """The SHA-256, in hex, of entries in their order, a Dockerfile and build arguments in any order. Pure."""
+    total = hashlib.sha256()
+    for entry in entries:
+        content = hashlib.sha256()
+        for piece in entry.content:
+            content.update(piece)
+        _add(total, b"entry", os.fsencode(entry.path), b"%o" % entry.mode, content.digest())
+    _add(total, b"dockerfile", dockerfile)
+    for name, value in sorted(args.items()):
+        _add(total, b"arg", name.encode(), value.encode())
+    return total.hexdigest()
+
+
+def read_context(folder: Path) -> Iterator[ContextEntry]:
+    """Everything in the folder, by path; links are not followed."""
+    for entry in sorted(os.scandir(folder), key=lambda found: found.name):
+        yield from _read_entry(Path(entry.path), entry.name)
+
+
+def _read_entry(path: Path, shown: str) -> Iterator[ContextEntry]:
+    mode = path.lstat().st_mode
+    if stat.S_ISREG(mode):
+        yield ContextEntry(path=shown, mode=mode, content=_pieces(path))
+    elif stat.S_ISLNK(mode):
+        yield ContextEntry(path=shown, mode=mode, content=[os.fsencode(path.readlink())])
+    else:
+        yield ContextEntry(path=shown, mode=mode)
+    if stat.S_ISDIR(mode):
+        for entry in sorted(os.scandir(path), key=lambda found: found.name):
+            yield from _read_entry(Path(entry.path), f"{shown}/{entry.name}")
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE_BYTES):
+            yield piece
+
+
+def _add(total: "hashlib._Hash", *parts: bytes) -> None:
+    """Adds parts with their lengths, so that no two lists of parts look the same."""
+    for part in parts:
+        total.update(b"%d:" % len(part))
+        total.update(part)
+
+
+def _safe(text: str, forbidden: str) -> str:
+    return re.sub(forbidden, "-", text).strip("-._") or "x"

@@ -1,0 +1,157 @@
+"""Why a build failed, in words: the instruction, its line, its last output. Pure."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from build_cache.build_progress import BuildModel, Vertex
+from homeport.errors import (
+    BuildFailedError,
+    DiskFullError,
+    EngineUnavailableError,
+    HomeportError,
+    ProgramMissingError,
+)
+from homeport.host.pull_progress import pull_reason
+
+_EXIT_CODE = re.compile(r"exit code: (\d+)")
+_METADATA = re.compile(r"\[internal\] load metadata for (\S+)")
+_FRONTEND = re.compile(r"resolve image config for docker-image://(\S+)")
+_QUOTED = re.compile(r"\s*(\d+) \| >>> ?(.*)")
+_PARSE_ERROR = re.compile(r"(?:dockerfile )?parse error (?:on|at) line (\d+): (.*)", re.IGNORECASE)
+_BUILTIN_REGISTRY = re.compile(r"^docker\.io/(?:library/)?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildOutput:
+    """What is left of a failed build: the model of its records, and what buildx said besides.
+
+    `quoted` are the lines of the Dockerfile that buildx marks as failing (`   6 | >>> RUN …`).
+    """
+
+    model: BuildModel
+    text: Sequence[str]
+    quoted: Sequence[str]
+    exit_code: int
+
+
+def explain_failure(service: str, output: BuildOutput) -> HomeportError:
+    """The error for a build that ended with an exit code other than 0."""
+    message = _message(output.text)
+    vertex = output.model.failing
+    said = "\n".join([message, vertex.error if vertex else "", *(vertex.last_lines if vertex else ())])
+    if "no space left on device" in said.lower():
+        return DiskFullError(
+            f"The image of service {service!r} could not be built: the disk is full.",
+            why=message,
+            remedy="Free some space: remove apps, images or files that are not needed.",
+        )
+    if vertex is None:
+        if (error := _without_build(message)) is not None:
+            return error
+    elif found := _METADATA.fullmatch(vertex.name):
+        return _no_base(service, _BUILTIN_REGISTRY.sub("", found[1]), vertex, output)
+    elif found := _FRONTEND.fullmatch(vertex.name):
+        return _no_frontend(service, _BUILTIN_REGISTRY.sub("", found[1]), vertex, output)
+    return _instruction_failed(service, vertex, message, output)
+
+
+def _message(text: Sequence[str]) -> str:
+    """The reason that buildx gives at the end, without its own framing."""
+    errors = [line for line in text if line.startswith("ERROR: ")]
+    last = errors[-1] if errors else (text[-1] if text else "buildx gave no reason")
+    return last.removeprefix("ERROR: ").removeprefix("failed to solve: ").removeprefix("failed to build: ")
+
+
+def _without_build(message: str) -> HomeportError | None:
+    """The error for what happened before BuildKit had anything to do."""
+    lowered = message.lower()
+    if "docker daemon" in lowered or "failed to connect to the docker api" in lowered:
+        return EngineUnavailableError(
+            "The Docker Engine does not answer.",
+            why=message,
+            remedy="Start it (`systemctl start docker`), or see what `homeport doctor` says.",
+        )
+    if "buildx" in lowered and ("not a docker command" in lowered or "unknown command" in lowered):
+        return ProgramMissingError(
+            "Docker's buildx is not installed.",
+            why=message,
+            remedy="`homeport doctor` names the command that installs it.",
+            program="docker-buildx",
+        )
+    return None
+
+
+def _no_base(service: str, image: str, vertex: Vertex, output: BuildOutput) -> BuildFailedError:
+    reason = pull_reason(vertex.error)
+    instruction, line = _failing_lines(output.quoted)
+    return BuildFailedError(
+        f"The image of service {service!r} could not be built: its base image {image} cannot be had.",
+        why=f"It is not on this machine. {reason.why}",
+        remedy=reason.remedy,
+        service=service,
+        image=image,
+        instruction=instruction or f"FROM {image}",
+        line=line,
+        exit_code=None,
+        last_lines=[],
+    )
+
+
+def _no_frontend(service: str, image: str, vertex: Vertex, output: BuildOutput) -> BuildFailedError:
+    reason = pull_reason(vertex.error)
+    instruction, line = _failing_lines(output.quoted)
+    return BuildFailedError(
+        f"The image of service {service!r} could not be built: its frontend {image} cannot be had.",
+        why=f"The Dockerfile's line `# syntax=` names it. {reason.why}",
+        remedy=f"{reason.remedy} Most Dockerfiles need no such line: the engine has a frontend of its own.",
+        service=service,
+        image=image,
+        instruction=instruction or f"# syntax={image}",
+        line=line,
+        exit_code=None,
+        last_lines=[],
+    )
+
+
+def _instruction_failed(
+    service: str, vertex: Vertex | None, message: str, output: BuildOutput
+) -> BuildFailedError:
+    instruction, line = _failing_lines(output.quoted)
+    if (found := _PARSE_ERROR.search(message)) is not None:
+        line, why = int(found[1]), f"The Dockerfile cannot be read: {found[2]}."
+    else:
+        why = _why(vertex, message)
+    if not instruction and vertex is not None:
+        instruction = vertex.instruction
+    code = _EXIT_CODE.search(vertex.error if vertex and vertex.error else message)
+    remedy = "Read the instruction's last lines: they say what failed. Then try again."
+    place = f" in line {line} of its Dockerfile" if line else ""
+    return BuildFailedError(
+        f"The image of service {service!r} could not be built: it failed{place}.",
+        why=f"{why} The instruction: {instruction}" if instruction else why,
+        remedy=remedy if code else "Correct the Dockerfile, or tell the definition's packager.",
+        service=service,
+        instruction=instruction,
+        line=line,
+        exit_code=int(code[1]) if code else None,
+        last_lines=list(vertex.last_lines) if vertex else [message],
+    )
+
+
+def _why(vertex: Vertex | None, message: str) -> str:
+    error = vertex.error if vertex and vertex.error else message
+    if (found := _EXIT_CODE.search(error)) is not None:
+        return f"A command ended with exit code {found[1]}."
+    return f"BuildKit says: {error}."
+
+
+def _failing_lines(quoted: Sequence[str]) -> tuple[str, int | None]:
+    """The instruction in one line, and the number of its first line in the Dockerfile."""
+    found = [match for line in quoted if (match := _QUOTED.fullmatch(line))]
+    if not found:
+        return "", None
+    # comments may stand within a continued instruction; the first line is one only where it is a directive
+    kept = [match[2].strip() for match in found[:1]]
+    kept += [text for match in found[1:] if (text := match[2].strip()) and not text.startswith("#")]
+    return " ".join(text.removesuffix("\\").strip() for text in kept).strip(), int(found[0][1])

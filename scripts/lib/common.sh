@@ -8,6 +8,11 @@ CACHE_DIR=/var/cache/homeport
 
 ANSWER_YES=${ANSWER_YES:-no}
 
+# What is made here can be read by the API's own user.
+umask 022
+# Where root's programs are, for whoever calls.
+PATH=$PATH:/usr/sbin:/sbin
+
 say() { printf '%s\n' "$*" >&2; }
 step() { printf '==> %s\n' "$*" >&2; }
 fail() {

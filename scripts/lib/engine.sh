@@ -57,6 +57,7 @@ start_engine() {
     as_root setsid --fork bash -c 'echo $$ >"$1"; exec dockerd --pidfile /var/run/docker.pid >>"$2" 2>&1 </dev/null' \
       dockerd "$ENGINE_PID_FILE" "$ENGINE_LOG"
     record_made engine "$ENGINE_PID_FILE"
+    record_made file "$ENGINE_LOG"
   fi
   wait_for_engine
 }

@@ -81,10 +81,7 @@ install_missing() {
   apt_get install --simulate "${targets[@]}" || apt_failed "cannot be had from this machine's sources"
   step "Downloading ${targets[*]}"
   apt_get install --download-only "${targets[@]}" || apt_failed "could not be downloaded"
-  if [ ${#MISSING_ENGINE[@]} -gt 0 ] && [ ! -e /var/lib/docker ]; then
-    record_made engine-data /var/lib/docker
-    record_made engine-data /etc/docker
-  fi
+  if [ ${#MISSING_ENGINE[@]} -gt 0 ]; then record_engine_folders; fi
   step "Installing them"
   apt_get install "${targets[@]}" || {
     record_new_packages
@@ -122,6 +119,14 @@ get_consent() {
   if [ "$ANSWER_YES" = no ]; then
     ask "Install these packages (and what they depend on)?" || fail "nothing was changed."
   fi
+}
+
+# What an engine that is installed now will make, and no package removes.
+record_engine_folders() {
+  local folder
+  for folder in /var/lib/docker /var/lib/containerd /etc/docker /opt/containerd; do
+    if [ ! -e "$folder" ]; then record_made engine-data "$folder"; fi
+  done
 }
 
 APT_OUTPUT=

@@ -86,7 +86,8 @@ purge_packages() {
 }
 
 unneeded_packages() {
-  LC_ALL=C as_root apt-get --simulate -o APT::AutoRemove::SuggestsImportant=false autoremove |
+  LC_ALL=C as_root apt-get --simulate -o APT::AutoRemove::SuggestsImportant=false \
+    -o APT::AutoRemove::RecommendsImportant=false autoremove |
     awk '$1 == "Remv" { print $2 }'
 }
 
@@ -95,11 +96,13 @@ purge_recorded() {
   local path paths
   mapfile -t paths < <(recorded "$1")
   for path in "${paths[@]}"; do
-    case $path in
-      /*/*) as_root rm -rf --one-file-system -- "$path" ;;
-      *) say "$path is no path that these scripts remove." ;;
-    esac
-    forget_made "$1" "$path"
+    # The engine leaves its folder mounted on itself.
+    if mountpoint --quiet "$path" 2>/dev/null; then as_root umount --recursive "$path" || true; fi
+    if as_root rm -rf --one-file-system -- "$path"; then
+      forget_made "$1" "$path"
+    else
+      say "$path could not be removed; it says why above."
+    fi
   done
 }
 

@@ -15,12 +15,22 @@ place_code() {
     fail "$REPO cannot be read by the API's own user, and $CODE, where a copy would go, exists already." \
       "Move the checkout to a folder that every user may read, or $CODE out of the way."
   fi
+  local digest
+  digest=$(checkout_as_tar | sha256sum)
+  if [ "$(cat "$CODE/.copied" 2>/dev/null)" = "$digest" ]; then return; fi
   step "Copying the code to $CODE ($REPO can be read by its owner only)"
   record_made folder "$CODE"
   as_root install -d -m 0755 "$CODE"
+  # What runs from the older copy must not find its files half exchanged.
+  if [ -e "$CODE/.copied" ]; then stop_service; fi
   as_root find "$CODE" -mindepth 1 -maxdepth 1 ! -name .venv -exec rm -rf {} +
-  tar -C "$REPO" --exclude=./.git --exclude=./.venv --exclude='*_cache' --exclude=__pycache__ -cf - . |
-    as_root tar -C "$CODE" --no-same-owner --mode='u=rwX,go=rX' -xf -
+  checkout_as_tar | as_root tar -C "$CODE" --no-same-owner --preserve-permissions -xf -
+  printf '%s\n' "$digest" | as_root tee "$CODE/.copied" >/dev/null
+}
+
+checkout_as_tar() {
+  tar -C "$REPO" --exclude=./.git --exclude=./.venv --exclude='*.egg-info' --exclude='*_cache' --exclude=__pycache__ \
+    --sort=name --mode='u=rwX,go=rX' -cf - .
 }
 
 # As root where the code is the copy, as whoever calls in the checkout.

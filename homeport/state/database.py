@@ -9,9 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import alembic.command
-import alembic.config
-import alembic.util
 from sqlalchemy import Connection, Engine, create_engine, event, exc, make_url
 
 from homeport.errors import InvalidInputError, StateUnavailableError
@@ -72,6 +69,11 @@ def migrate(url: str) -> None:
     Raises:
         StateUnavailableError: it cannot be made, or a newer Homeport has written it.
     """
+    # Alembic costs 12 MB, and processes that only use the database never need it.
+    import alembic.command
+    import alembic.config
+    import alembic.util
+
     place = make_url(url).render_as_string(hide_password=True)
     engine = _make_engine(url, create=True)
     config = alembic.config.Config()

@@ -4,7 +4,7 @@ Redis (or Valkey) may lose all of it: the database knows what is queued, and the
 """
 
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
 from time import sleep
 from typing import Any, Final
@@ -75,7 +75,7 @@ class Doorbell:
             return False
         return True
 
-    def listen(self, channel: str, *, wait_s: float) -> Iterator[bool]:
+    def listen(self, channel: str, *, wait_s: float) -> Generator[bool, None, None]:
         """For ever: True when the channel was announced, False after `wait_s` seconds without.
 
         While Redis is away it gives False in the same rhythm, and finds it again by itself. Announcements

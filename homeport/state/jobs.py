@@ -78,7 +78,7 @@ def job_steps(conn: Connection, job_id: str) -> list[StepRow]:
 
 
 def count_jobs(conn: Connection) -> dict[tuple[JobKind, JobState], int]:
-    """How many jobs there are of each kind in each state; none is left out."""
+    """How many jobs there are of each kind in each state, where there are any."""
     query = select(JOBS.c.kind, JOBS.c.state, func.count()).group_by(JOBS.c.kind, JOBS.c.state)
     return {(kind, state): count for kind, state, count in conn.execute(query)}
 

@@ -178,12 +178,8 @@ _REQUEUED: Final[Mapping[str, Any]] = {
 
 
 def _held_by(lease: Lease) -> Any:
-    return and_(
-        JOBS.c.id == lease.job_id,
-        JOBS.c.owner == lease.owner,
-        JOBS.c.fence == lease.fence,
-        JOBS.c.state.in_(_ACTIVE),
-    )
+    # A job that is not active has no owner.
+    return and_(JOBS.c.id == lease.job_id, JOBS.c.owner == lease.owner, JOBS.c.fence == lease.fence)
 
 
 def _lost(lease: Lease) -> LeaseLostError:

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import timedelta
 
 import pytest
 
@@ -87,7 +88,9 @@ def test_jobs_of_an_app_keep_their_order_of_arrival(box: Box) -> None:
 def test_different_apps_run_side_by_side(box: Box) -> None:
     jobs = [box.install("wiki"), box.install("blog")]
 
-    assert all([box.take(job) for job in jobs])
+    leases = [box.take(job) for job in jobs]
+
+    assert all(leases)
 
 
 def test_a_heartbeat_keeps_the_lease_and_tells_of_a_cancel(box: Box) -> None:
@@ -244,21 +247,58 @@ def test_a_job_does_not_end_as_running(box: Box) -> None:
         box.finish(lease, JobState.RUNNING)
 
 
-def test_what_is_queued_and_waits_for_nothing_is_sent(box: Box) -> None:
+def _send(box: Box, sent_before_s: float) -> list[str]:
+    """Sends what was never sent, or last sent that long ago; their subjects."""
+    with box.database.write() as conn:
+        jobs = sendable(conn, limit=10, sent_before=box.now - timedelta(seconds=sent_before_s))
+        mark_sent(conn, [job.id for job in jobs], box.now)
+    return [job.subject for job in jobs]
+
+
+def test_what_is_queued_is_sent_in_order_and_again_after_a_while(box: Box) -> None:
+    box.install("wiki")
+    box.pass_time(5)
+    box.install("blog")
+
+    assert _send(box, 60) == ["wiki", "blog"]
+    box.pass_time(60)
+    assert _send(box, 60) == []
+    box.pass_time(1)
+    assert _send(box, 60) == ["wiki", "blog"]
+
+
+def test_what_runs_or_waits_for_another_is_not_sent(box: Box) -> None:
     box.add_app()
-    first, second, other = box.uninstall(), box.uninstall(), box.install("blog")
+    first, second = box.uninstall(), box.uninstall()
+    box.taken(first)
     box.take(second)
 
-    def to_send() -> list[str]:
-        box.pass_time(1)
-        with box.database.write() as conn:
-            jobs = sendable(conn, limit=10, sent_before=box.now)
-            mark_sent(conn, [job.id for job in jobs], box.now)
-        return [job.id for job in jobs]
+    assert _send(box, -1) == []
 
-    assert to_send() == [first.id, other.id]
+
+def test_what_waited_is_sent_at_once_when_it_may_go_on(box: Box) -> None:
+    box.add_app()
+    first, second = box.uninstall(), box.uninstall()
+    _send(box, 60)
     lease = box.taken(first)
-    assert to_send() == [other.id]  # its message may be lost
+    box.take(second)
+
     box.finish(lease)
-    with box.database.read() as conn:
-        assert [job.id for job in sendable(conn, limit=1, sent_before=box.now)] == [second.id]
+
+    assert _send(box, 60) == ["wiki"]
+    assert box.take(second) is not None
+
+
+@pytest.mark.parametrize("crashed", [True, False])
+def test_a_job_without_a_worker_is_sent_at_once(box: Box, *, crashed: bool) -> None:
+    job = box.install()
+    _send(box, 60)
+    lease = box.taken(job)
+
+    if crashed:
+        box.pass_time(16)
+        _reclaim(box)
+    else:
+        box.hand_back(lease)
+
+    assert _send(box, 60) == ["wiki"]

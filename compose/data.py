@@ -7,13 +7,9 @@ as another user changes the owner itself, which it may.
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Final
 
-from compose.values import COMPOSE_FILE, RenderedProject
+from compose.values import COMPOSE_FILE, RECORD_FILE, RenderedProject
 from homeport.host.files import contained, read_bounded, remove_tree, write_atomic
-
-RECORD_FILE: Final = ".homeport-made.json"
-"""In the project folder: what we made there. The policy lets no container mount it."""
 
 _RECORD_BYTES = 1024 * 1024
 

@@ -36,9 +36,9 @@ def wait_until_healthy(
 ) -> None:
     """Returns when every service of the project is healthy.
 
-    A service is healthy by its own health check, as Docker tells; without one, the web service by answering on
-    the host port, and any other by having run for `settings.steady_s` without a restart. One that may end is
-    healthy when it has ended with 0.
+    A service is healthy by its own health check, as Docker tells; without one, the web service by answering
+    on the host port, and any other by having run for `settings.steady_s` without a restart. One that may end
+    is healthy when it has ended with 0.
 
     Args:
         engine: where the project runs.
@@ -60,7 +60,7 @@ def wait_until_healthy(
         run_check.check()
         verdict = watch.look()
         if verdict.failed is not None:
-            raise exited(engine, project, verdict)
+            raise exited_error(engine, project, verdict)
         if verdict.is_healthy:
             return
         on_progress(*_progress(verdict, expectation))
@@ -121,7 +121,7 @@ class Watch:
                 started_at=container.started_at,
                 since=now,
                 restarts_before=before,
-                restarts_with_others=container.restart_count,
+                restarts_with_others=before,
             )
             self._memories[container.id] = memory
         was_restarted = memory.started_at != container.started_at
@@ -172,7 +172,7 @@ class Watch:
         )
 
 
-def exited(engine: Engine, project: str, verdict: Verdict) -> ContainerExitedError:
+def exited_error(engine: Engine, project: str, verdict: Verdict) -> ContainerExitedError:
     """The error for a verdict with a container that failed."""
     assert verdict.failed is not None  # noqa: S101 - the caller has looked
     container = verdict.failed.container
@@ -200,7 +200,7 @@ def _unhealthy(
     seen: Mapping[str, Sequence[Sighting]],
     healthy_s: float,
 ) -> UnhealthyError:
-    service, lack = next(iter(verdict.waiting.items()))
+    service = next(iter(verdict.waiting))
     container = next((sighting.container for sighting in seen.get(service, ())), None)
     lines = _last_lines(engine, container) if container else []
     check = container.health_output if container else ""

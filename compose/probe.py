@@ -9,7 +9,7 @@ ADDRESS = "127.0.0.1"
 
 _ANSWER_S = 10.0  # a first page may be slow: a cold PHP on a small box takes seconds
 _HELD_S = (
-    0.25  # Docker's port proxy accepts for an app that does not listen, and hangs up within milliseconds
+    0.25  # for an app that does not listen, Docker's port proxy takes the connection and hangs up at once
 )
 
 
@@ -53,9 +53,9 @@ class Probe:
 def ask_http(host_port: int, path: str, host_name: str) -> tuple[bool, str]:
     """Whether the app answers a GET, and what it said.
 
-    Every status below 500 is an answer of the app itself: a page, a redirect to its set-up, a login (401, 403),
-    a page it does not have. With 5xx an app, or the server in front of it, says that it is not ready. Redirects
-    are not followed: they may lead to other hosts.
+    Every status below 500 is an answer of the app itself: a page, a redirect to its set-up, a login (401,
+    403), a page it does not have. With 5xx an app, or the server in front of it, says that it is not ready.
+    Redirects are not followed: they may lead to other hosts.
     """
     connection = http.client.HTTPConnection(ADDRESS, host_port, timeout=_ANSWER_S)
     try:

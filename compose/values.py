@@ -12,6 +12,9 @@ from homeport.names import project_name
 COMPOSE_FILE: Final = "docker-compose.yml"
 """The rendered document's name in the project folder: an owner can run it there by hand."""
 
+RECORD_FILE: Final = ".homeport-made.json"
+"""Likewise: which folders we made there. No container may mount it."""
+
 APP_LABEL: Final = "homeport.app"
 APP_ID_LABEL: Final = "homeport.app_id"
 DEFINITION_LABEL: Final = "homeport.definition"

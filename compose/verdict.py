@@ -10,20 +10,20 @@ from compose.values import HealthExpectation
 from homeport.host.engine_values import ContainerState
 
 RESTARTS_ALONE = 3
-"""So many restarts, while it waited for no other service, make a crash loop. Docker makes them within a second."""
+"""So many restarts, while all other services were healthy, make a crash loop: a second."""
 
 RESTARTS_EVER = 10
-"""Likewise while other services still start: some apps restart until their database answers. Docker pauses twice as
-long each time, so that this takes a minute and a half."""
+"""Likewise while other services still start: some apps restart until their database answers. Docker pauses
+twice as long each time, so that this takes a minute and a half."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sighting:
     """What was seen of one container.
 
-    `steady_s` is how long it has run since its last start, as far as we have watched; `restarts` counts since the
-    watch began, `restarts_alone` since all other services were healthy; `answers` says whether the host port
-    answered (None: nothing is asked there), `said` what came of it.
+    `steady_s` is how long it has run since its last start, as far as we have watched; `restarts` counts since
+    the watch began, `restarts_alone` since all other services were healthy; `answers` says whether the host
+    port answered (None: nothing is asked there), `said` what came of it.
     """
 
     container: ContainerState

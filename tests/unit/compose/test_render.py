@@ -1,0 +1,265 @@
+"""What a definition becomes before Compose sees it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from compose.guard import check_rendered
+from compose.render import ProjectFacts, RenderedProject, render_project
+from homeport.catalog.yaml12 import load_yaml
+from homeport.errors import PolicyRefusedError
+from homeport.models import Limits
+from tests.unit.compose.definitions import HYDRA, PAIR, definition, settings
+
+MIB = 1024 * 1024
+HYDRA_APP = "web: {service: hydra, port: 5075, health: /}\ndata: [config, downloads]\n"
+PAIR_APP = "web: {service: web, port: 80}\nlimits: {cpus: 0.5, memory: 100M, services: {db: {memory: 200M, pids: 99}}}\n"
+
+
+def render(tmp_path: Path, compose: str, app: str = "", **changed: Any) -> RenderedProject:
+    """The rendered project of an app `wiki` with app_id 12 on a host with two cores."""
+    loaded = definition(tmp_path / "definition", compose, app)
+    facts = ProjectFacts(
+        app_id=12,
+        identifier="wiki",
+        host_name="wiki.example.org",
+        host_port=35012,
+        project_dir=Path("/srv/projects/wiki"),
+        version=loaded.definition.version,
+        host_cpus=2,
+    )
+    images = {name: f"sha-of/{name}" for name in loaded.services}
+    return render_project(loaded, facts, images=images, settings=settings(tmp_path, **changed))
+
+
+def service(rendered: RenderedProject, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = rendered.document["services"][name]
+    return found
+
+
+def test_the_text_reads_back_as_the_document(tmp_path: Path) -> None:
+    rendered = render(tmp_path, HYDRA, HYDRA_APP)
+
+    assert load_yaml(rendered.text.encode(), file="x").value == rendered.document
+
+
+def test_placeholders_are_replaced_and_the_main_container_is_named_as_the_identifier(tmp_path: Path) -> None:
+    hydra = service(render(tmp_path, HYDRA, HYDRA_APP), "hydra")
+
+    assert hydra["container_name"] == "wiki"
+    assert hydra["environment"]["HOST"] == "wiki.example.org"
+    assert hydra["volumes"][1] == "/srv/projects/wiki/downloads:/downloads"
+
+
+def test_dollar_signs_reach_the_app_as_they_were_meant(tmp_path: Path) -> None:
+    hydra = service(render(tmp_path, HYDRA, HYDRA_APP), "hydra")
+
+    assert hydra["environment"]["PRICE"] == "5$$ a$$HOME"
+
+
+def test_a_dollar_sign_in_the_project_folder_is_not_interpolated(tmp_path: Path) -> None:
+    loaded = definition(tmp_path, HYDRA, HYDRA_APP)
+    facts = ProjectFacts(
+        app_id=1, identifier="wiki", host_name="wiki.localhost", host_port=35001,
+        project_dir=Path("/srv/$HOME/wiki"), version="1.0",
+    )  # fmt: skip
+
+    rendered = render_project(loaded, facts, images={"hydra": "x"}, settings=settings(tmp_path))
+
+    assert service(rendered, "hydra")["volumes"][1] == "/srv/$$HOME/wiki/downloads:/downloads"
+    assert rendered.bind_folders == ("config", "downloads")
+
+
+def test_the_image_is_the_one_given_and_never_pulled(tmp_path: Path) -> None:
+    hydra = service(render(tmp_path, HYDRA, HYDRA_APP), "hydra")
+
+    assert (hydra["image"], hydra["pull_policy"]) == ("sha-of/hydra", "never")
+    assert "build" not in hydra
+
+
+def test_a_published_host_port_is_kept_once_and_all_ports_get_the_box_s_address(tmp_path: Path) -> None:
+    rendered = render(tmp_path, HYDRA, HYDRA_APP, publish="loopback")
+
+    ports = service(rendered, "hydra")["ports"]
+    assert [(port["published"], port["target"], port["protocol"]) for port in ports] == [
+        ("35012", 5075, "tcp"),
+        ("2224", 22, "tcp"),
+        ("6060", 6060, "udp"),
+    ]
+    assert {port["host_ip"] for port in ports} == {"127.0.0.1"}
+    assert [port.host_port for port in rendered.ports] == [2224, 6060]
+
+
+def test_the_web_port_is_published_where_the_template_does_not(tmp_path: Path) -> None:
+    rendered = render(tmp_path, PAIR, PAIR_APP, publish="lan")
+
+    (port,) = service(rendered, "web")["ports"]
+    assert (port["host_ip"], port["published"], port["target"]) == ("0.0.0.0", "35012", 80)
+    assert "ports" not in service(rendered, "db")
+
+
+def test_a_headless_app_publishes_nothing(tmp_path: Path) -> None:
+    rendered = render(tmp_path, "services: {sync: {image: example/sync:1}}")
+
+    assert "ports" not in service(rendered, "sync")
+    assert service(rendered, "sync")["container_name"] == "wiki"
+
+
+def test_a_further_container_keeps_a_name_of_its_own_only_if_it_has_one(tmp_path: Path) -> None:
+    rendered = render(tmp_path, PAIR, PAIR_APP)
+
+    assert service(rendered, "web")["container_name"] == "wiki"
+    assert service(rendered, "db")["container_name"] == "wiki_db"
+    assert "container_name" not in service(rendered, "seed")
+
+
+def test_everything_docker_makes_carries_our_labels(tmp_path: Path) -> None:
+    document = render(tmp_path, PAIR, PAIR_APP).document
+    ours = {
+        "homeport.app": "wiki",
+        "homeport.app_id": "12",
+        "homeport.definition": "sample",
+        "homeport.version": "1.0",
+    }
+
+    assert document["services"]["web"]["labels"] == {**ours, "homeport.service": "web", "colour": "blue"}
+    assert document["networks"] == {
+        "front": {"labels": {"use": "pages", **ours}},
+        "default": {"labels": ours},
+    }
+    assert all(volume == {"labels": ours} for volume in document["volumes"].values())
+
+
+def test_a_volume_without_a_name_gets_one_so_that_it_survives(tmp_path: Path) -> None:
+    rendered = render(tmp_path, PAIR, PAIR_APP)
+
+    assert service(rendered, "db")["volumes"] == ["store:/var/lib/db", "db-scratch:/scratch"]
+    assert rendered.volumes == ("homeport-wiki_store", "homeport-wiki_db-scratch")
+    assert rendered.networks == ("homeport-wiki_front", "homeport-wiki_default")
+    assert rendered.objects == 7
+
+
+def test_a_service_is_kept_running_unless_it_says_otherwise_or_its_end_is_awaited(tmp_path: Path) -> None:
+    rendered = render(tmp_path, PAIR, PAIR_APP)
+
+    assert service(rendered, "web")["restart"] == "unless-stopped"
+    assert service(rendered, "db")["restart"] == "on-failure:3"
+    assert service(rendered, "seed")["restart"] == "no"
+    assert rendered.one_shot == ("db", "seed")
+
+
+def test_limits_come_from_the_most_particular_that_says_something(tmp_path: Path) -> None:
+    rendered = render(tmp_path, PAIR, PAIR_APP, service_pids=500)
+
+    assert rendered.limits["web"] == Limits(cpus=0.5, memory_bytes=64 * MIB, pids=500)
+    assert rendered.limits["db"] == Limits(cpus=0.5, memory_bytes=200 * MIB, pids=99)
+    assert rendered.limits["seed"] == Limits(cpus=0.5, memory_bytes=100 * MIB, pids=500)
+    assert rendered.limits_sum == Limits(cpus=1.5, memory_bytes=364 * MIB, pids=1099)
+
+
+def test_limits_are_written_with_no_swap_beyond_the_memory(tmp_path: Path) -> None:
+    web = service(render(tmp_path, PAIR, PAIR_APP), "web")
+
+    assert web["mem_limit"] == web["memswap_limit"] == 64 * MIB
+    assert (web["cpus"], web["pids_limit"]) == (0.5, 2048)
+    assert "deploy" not in web
+
+
+def test_no_service_gets_more_cores_than_the_host_has(tmp_path: Path) -> None:
+    rendered = render(tmp_path, HYDRA, HYDRA_APP + "limits: {cpus: 8, disk: 5G}\n")
+
+    assert rendered.limits_sum.cpus == 2
+    assert rendered.limits_sum.disk_bytes == 5 * 1024 * MIB
+
+
+def test_without_any_limit_of_cores_there_is_none(tmp_path: Path) -> None:
+    rendered = render(tmp_path, HYDRA, HYDRA_APP)
+
+    assert rendered.limits_sum.cpus is None
+    assert "cpus" not in service(rendered, "hydra")
+
+
+def test_a_health_check_is_looked_at_every_second_while_the_app_starts(tmp_path: Path) -> None:
+    rendered = render(tmp_path, PAIR, PAIR_APP, healthy_s=120)
+
+    assert service(rendered, "db")["healthcheck"] == {
+        "test": ["CMD", "ready"],
+        "interval": "30s",
+        "start_interval": "1s",
+        "start_period": "120s",
+    }
+    assert service(rendered, "seed")["healthcheck"] == {"disable": True}
+
+
+def test_logs_are_rotated_and_privileges_are_not_gained(tmp_path: Path) -> None:
+    hydra = service(render(tmp_path, HYDRA, HYDRA_APP), "hydra")
+
+    assert hydra["logging"] == {
+        "driver": "json-file",
+        "options": {"max-size": str(10 * MIB), "max-file": "3"},
+    }
+    assert hydra["security_opt"] == ["no-new-privileges:true"]
+
+
+def test_the_summary_is_json_without_the_document(tmp_path: Path) -> None:
+    summary = render(tmp_path, HYDRA, HYDRA_APP).summary()
+
+    assert json.loads(json.dumps(summary)) == summary
+    assert summary["bind_folders"] == ["config", "downloads"]
+    assert "PRICE" not in json.dumps(summary)
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        ({"privileged": True}, "privileged"),
+        ({"build": "."}, "key-not-allowed"),
+        ({"provider": {"type": "./evil"}}, "key-not-allowed"),
+        ({"network_mode": "host"}, "foreign-namespace"),
+        ({"pid": "container:other"}, "foreign-namespace"),
+        ({"pull_policy": "always"}, "image"),
+        ({"security_opt": ["seccomp=unconfined"]}, "security-options"),
+        ({"volumes": ["/etc:/etc"]}, "bind-outside-project"),
+        ({"volumes": ["./../other:/x"]}, "bind-outside-project"),
+        ({"volumes": ["/srv/projects/wiki:/x"]}, "bind-outside-project"),
+        ({"volumes": ["./docker-compose.yml:/x"]}, "bind-outside-project"),
+        ({"volumes": ["/var/run/docker.sock:/x"]}, "bind-outside-project"),
+        ({"volumes": ["/etc/localtime:/etc/localtime"]}, "bind-not-read-only"),
+        ({"volumes": [{"type": "npipe", "source": "x", "target": "/x"}]}, "mount-kind"),
+        ({"ports": [{"host_ip": "192.0.2.1", "published": "8000", "target": 1}]}, "port-address"),
+        ({"ports": [{"host_ip": "127.0.0.1", "published": "80", "target": 1}]}, "port-low"),
+    ],
+)
+def test_the_last_look_refuses_what_no_app_may_have(
+    tmp_path: Path, change: dict[str, Any], rule: str
+) -> None:
+    document = dict(render(tmp_path, HYDRA, HYDRA_APP).document)
+    document["services"] = {"hydra": {**document["services"]["hydra"], **change}}
+
+    with pytest.raises(PolicyRefusedError) as raised:
+        check_rendered(document, project_dir=Path("/srv/projects/wiki"), publish_address="0.0.0.0")
+
+    assert rule in {finding.rule for finding in raised.value.findings}
+
+
+@pytest.mark.parametrize(
+    ("kind", "about", "rule"),
+    [
+        ("volumes", {"driver_opts": {"o": "bind", "device": "/etc"}}, "driver-options"),
+        ("volumes", {"external": True}, "external"),
+        ("networks", {"name": "bridge"}, "fixed-name"),
+        ("networks", {"driver": "macvlan"}, "driver"),
+        ("configs", {"file": "/etc/shadow"}, "file-outside-project"),
+    ],
+)
+def test_the_last_look_refuses_what_is_not_the_app_s_own(
+    tmp_path: Path, kind: str, about: dict[str, Any], rule: str
+) -> None:
+    document = {**render(tmp_path, HYDRA, HYDRA_APP).document, kind: {"thing": about}}
+
+    with pytest.raises(PolicyRefusedError) as raised:
+        check_rendered(document, project_dir=Path("/srv/projects/wiki"), publish_address="0.0.0.0")
+
+    assert rule in {finding.rule for finding in raised.value.findings}

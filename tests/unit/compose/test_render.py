@@ -15,7 +15,10 @@ from tests.unit.compose.definitions import HYDRA, PAIR, definition, settings
 
 MIB = 1024 * 1024
 HYDRA_APP = "web: {service: hydra, port: 5075, health: /}\ndata: [config, downloads]\n"
-PAIR_APP = "web: {service: web, port: 80}\nlimits: {cpus: 0.5, memory: 100M, services: {db: {memory: 200M, pids: 99}}}\n"
+PAIR_APP = """
+web: {service: web, port: 80}
+limits: {cpus: 0.5, memory: 100M, services: {db: {memory: 200M, pids: 99}}}
+"""
 
 
 def render(tmp_path: Path, compose: str, app: str = "", **changed: Any) -> RenderedProject:

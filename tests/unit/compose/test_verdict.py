@@ -13,9 +13,9 @@ def sighting(
 ) -> Sighting:
     """What is seen of a container of the service `web`, running unless `state` says otherwise."""
     container = ContainerState(
-        id="c", name="wiki", service="web", project="homeport-wiki", labels={}, image_id="i", state="running",
-        exit_code=0, restart_count=restarts, restarting=False, oom_killed=False, health=None, health_output="",
-        started_at="", restart_policy="unless-stopped",
+        id="c", name="wiki", service="web", project="homeport-wiki", labels={}, image_id="i",
+        state="running", exit_code=0, restart_count=restarts, restarting=False, oom_killed=False, health=None,
+        health_output="", started_at="", restart_policy="unless-stopped",
     )  # fmt: skip
     return Sighting(
         container=dataclasses.replace(container, **state),

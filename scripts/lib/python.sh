@@ -5,6 +5,8 @@
 CODE=${CODE:-$REPO}
 COPY_TO=/opt/homeport
 COMMAND_LINK=/usr/local/bin/homeport
+# Debian's own: an interpreter in somebody's home folder cannot be run by the API's user.
+PYTHON=/usr/bin/python3
 
 # place_code: the API runs as a user of its own, which cannot enter most home folders. From a checkout in one of them
 # the code is copied to /opt/homeport, and runs from there.
@@ -40,15 +42,15 @@ in_code() { if [ "$CODE" = "$REPO" ]; then "$@"; else as_root "$@"; fi; }
 ensure_venv() {
   local extras=${1-} venv=$CODE/.venv stamp wanted
   stamp=$venv/homeport.stamp
-  python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
-    fail "Python 3.11 or newer is needed; this one is $(python3 -c 'import platform; print(platform.python_version())')."
+  "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+    fail "Python 3.11 or newer is needed; this one is $("$PYTHON" -c 'import platform; print(platform.python_version())')."
   wanted="$(sha256sum <"$CODE/pyproject.toml") ${extras:-plain}"
   # What has the extras has the plain one too.
   if grep -qsxF -e "$wanted" -e "${wanted% *} [dev]" "$stamp" && [ -x "$venv/bin/homeport" ]; then return; fi
   step "Installing Homeport's Python packages into $venv"
   if [ ! -e "$venv" ]; then
     record_made venv "$venv"
-    in_code python3 -m venv "$venv" || venv_failed "$venv" "it could not be made"
+    in_code "$PYTHON" -m venv "$venv" || venv_failed "$venv" "it could not be made"
   fi
   in_code rm -f "$stamp"
   in_code "$venv/bin/python" -m pip install -qq --disable-pip-version-check -e "$CODE$extras" >&2 ||

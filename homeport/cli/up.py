@@ -62,8 +62,8 @@ _UNREADABLE = (
 def component_environment(settings: Settings) -> dict[str, str]:
     """The environment of every component: ours, and the settings whose defaults depend on the user.
 
-    Entry points read the same settings whichever user they run as: from here alone, since the file that was read
-    may lie where the API's user cannot enter.
+    Entry points read the same settings whichever user they run as: from here alone, since the file that was
+    read may lie where the API's user cannot enter.
     """
     named: Mapping[str, object] = settings.model_dump(mode="json")
     exported = {ENVIRONMENT_PREFIX + name.upper(): str(value) for name, value in named.items()}

@@ -19,7 +19,7 @@ fail() {
   printf 'error: %s\n' "$1" >&2
   shift
   local line
-  for line in "$@"; do printf '       %s\n' "$line" >&2; done
+  for line in "$@"; do [ -z "$line" ] || printf '       %s\n' "$line" >&2; done
   exit 1
 }
 

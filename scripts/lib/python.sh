@@ -32,7 +32,7 @@ place_code() {
 
 checkout_as_tar() {
   tar -C "$REPO" --exclude=./.git --exclude=./.venv --exclude='*.egg-info' --exclude='*_cache' --exclude=__pycache__ \
-    --sort=name --mode='u=rwX,go=rX' -cf - .
+    --sort=name --mtime=@0 --mode='u=rwX,go=rX' -cf - .
 }
 
 # As root where the code is the copy, as whoever calls in the checkout.

@@ -10,19 +10,27 @@ STOP_SECONDS=90
 
 # setting NAME: a setting as Homeport, started by root, will read it.
 setting() {
-  as_root "$CODE/.venv/bin/python" -c '
+  as_root "$CODE/.venv/bin/python" -P -c '
 import sys
 from homeport.settings import load_settings
 print(getattr(load_settings(), sys.argv[1]))' "$1"
 }
 
-is_ready() {
-  "$CODE/.venv/bin/python" - "http://$1/readyz" 2>/dev/null <<'PYTHON'
-import sys, urllib.request
+# readiness ADDRESS: what /readyz answers; true when it says ready.
+readiness() {
+  "$CODE/.venv/bin/python" -P - "http://$1/readyz" 2>/dev/null <<'PYTHON'
+import sys, urllib.error, urllib.request
 opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-sys.exit(opener.open(sys.argv[1], timeout=5).status != 200)
+try:
+    answer = opener.open(sys.argv[1], timeout=5)
+except urllib.error.HTTPError as error:
+    answer = error
+print(answer.read(4000).decode(errors="replace").strip())
+sys.exit(answer.status != 200)
 PYTHON
 }
+
+is_ready() { readiness "$1" >/dev/null; }
 
 service_pid() {
   local pid
@@ -70,19 +78,25 @@ start_detached() {
 wait_until_ready() {
   local until=$((SECONDS + START_SECONDS)) began=$SECONDS
   while ! is_ready "$1"; do
-    if has_systemd; then
-      if [ "$SECONDS" -ge "$until" ]; then
-        as_root journalctl --no-pager -u homeport -n 25 >&2 || true
-        as_root systemctl stop homeport || true
-        fail "Homeport is not ready after $START_SECONDS s; it was stopped again." "The end of its log stands above."
-      fi
-    elif [ "$SECONDS" -ge "$until" ] || { [ $((SECONDS - began)) -ge 2 ] && ! service_pid >/dev/null; }; then
-      as_root tail -n 25 "$SERVICE_LOG" >&2 || true
-      stop_service
-      fail "Homeport did not become ready; it was stopped again." "The end of its log, $SERVICE_LOG, stands above."
+    if [ "$SECONDS" -ge "$until" ] || { [ $((SECONDS - began)) -ge 2 ] && ! service_lives; }; then
+      not_ready "$1"
     fi
-    sleep 0.2
+    sleep 0.3
   done
+}
+
+service_lives() { if has_systemd; then ! systemctl is-failed --quiet homeport; else service_pid >/dev/null; fi; }
+
+# not_ready ADDRESS: shows why, stops what was started, and ends the script.
+not_ready() {
+  local answer log=$SERVICE_LOG
+  answer=$(readiness "$1" || true)
+  if has_systemd; then log="journalctl -u homeport"; fi
+  say "The last lines of its log:"
+  { if has_systemd; then as_root journalctl --no-pager -u homeport -n 200; else as_root tail -n 200 "$SERVICE_LOG"; fi; } |
+    grep -v 'GET /readyz' | tail -n 25 >&2 || true
+  stop_service
+  fail "Homeport did not become ready, and was stopped again." "${answer:+It said: $answer}" "Its log: $log"
 }
 
 stop_service() {

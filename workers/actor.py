@@ -15,4 +15,4 @@ def declare_run_job(broker: BellBroker, queue: Queue, run: Callable[[str], None]
     def run_job(job_id: str) -> None:
         run(job_id)
 
-    dramatiq.actor(run_job, actor_name=ACTOR_NAME, queue_name=queue.value, broker=broker)
+    dramatiq.actor(actor_name=ACTOR_NAME, queue_name=queue.value, broker=broker)(run_job)

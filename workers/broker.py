@@ -25,20 +25,20 @@ _AWAY_WAIT_S = 0.2  # between two attempts to reach a Redis that is away
 _LONGEST_BLOCK_S = 2.0
 
 
-class BellConsumer(_RedisConsumer):  # type: ignore[misc]
+class BellConsumer(_RedisConsumer):
     """Waits on Dramatiq's own list with BLMOVE onto itself, which changes nothing and returns at once when
     a message is there; what follows is Dramatiq's own fetch.
     """
 
     def __init__(self, broker: "BellBroker", queue_name: str, prefetch: int, timeout: int) -> None:
-        super().__init__(broker, queue_name, prefetch, timeout)
+        super().__init__(broker, queue_name, prefetch, timeout)  # type: ignore[no-untyped-call]
         self._bell = broker
         self._block_s = min(timeout / 1000, _LONGEST_BLOCK_S)
         self._room = threading.Event()
         self._owed: deque[str] = deque()
         self._is_away = False
 
-    def __next__(self) -> MessageProxy[Any] | None:
+    def __next__(self) -> MessageProxy | None:
         """The next message, or None after a while without one."""
         if self._bell.is_closing.is_set():
             time.sleep(_AWAY_WAIT_S)
@@ -52,24 +52,24 @@ class BellConsumer(_RedisConsumer):  # type: ignore[misc]
         self._note_back()
         return message
 
-    def ack(self, message: MessageProxy[Any]) -> None:
+    def ack(self, message: MessageProxy) -> None:
         """Tells Redis that the message is dealt with; later, if Redis is away now."""
         self._settle(message, self.broker.do_ack)
 
-    def nack(self, message: MessageProxy[Any]) -> None:
+    def nack(self, message: MessageProxy) -> None:
         """Tells Redis that nobody can deal with the message."""
         self._settle(message, self.broker.do_nack)
 
     def requeue(self, messages: Any) -> None:
         """Gives messages back that were fetched and not begun. Without Redis they come from the outbox."""
         try:
-            super().requeue(list(messages))
+            super().requeue(list(messages))  # type: ignore[no-untyped-call]
         except redis.RedisError as error:
             _log.info("messages of queue %s not given back: %s", self.queue_name, error)
 
-    def _next_message(self) -> MessageProxy[Any] | None:
+    def _next_message(self) -> MessageProxy | None:
         if self.queue_name.endswith(".DQ"):  # delayed messages: looked for in Dramatiq's own way
-            return super().__next__()
+            return self._fetched()
         self._bell.take_over_once(self.queue_name)
         self._pay_owed()
         if not self.message_cache:
@@ -82,9 +82,13 @@ class BellConsumer(_RedisConsumer):  # type: ignore[misc]
             key = f"{self.broker.namespace}:{self.queue_name}"
             if self.broker.client.blmove(key, key, self._block_s, "LEFT", "LEFT") is None:
                 return None
-        return super().__next__()
+        return self._fetched()
 
-    def _settle(self, message: MessageProxy[Any], tell: Any) -> None:
+    def _fetched(self) -> MessageProxy | None:
+        message: MessageProxy | None = super().__next__()  # type: ignore[no-untyped-call]
+        return message
+
+    def _settle(self, message: MessageProxy, tell: Any) -> None:
         redis_message_id = message.options["redis_message_id"]
         try:
             tell(self.queue_name, redis_message_id)
@@ -110,7 +114,7 @@ class BellConsumer(_RedisConsumer):  # type: ignore[misc]
         self._is_away = False
 
 
-class BellBroker(RedisBroker):  # type: ignore[misc]
+class BellBroker(RedisBroker):
     """A Redis broker for one worker process and one queue, without Dramatiq's own middleware.
 
     Args:
@@ -126,7 +130,7 @@ class BellBroker(RedisBroker):  # type: ignore[misc]
             socket_connect_timeout=_CONNECT_TIMEOUT_S,
             retry=Retry(NoBackoff(), 0),
         )
-        super().__init__(client=client, middleware=[])
+        super().__init__(client=client, middleware=[])  # type: ignore[no-untyped-call]
         self.broker_id = name
         self.is_closing = threading.Event()
         self._taken_over: set[str] = set()

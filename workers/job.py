@@ -120,14 +120,14 @@ class JobRunner:
         self._wake([lease.job_id])
 
     def _wake(self, job_ids: list[str]) -> None:
-        """Announces what was written, and sends the jobs that may run now; the outbox sends what fails here."""
+        """Announces what was written, and sends the jobs that may run now; else the outbox will."""
         self.doorbell.announce()
         if not job_ids:
             return
         try:
             with self.database.read() as connection:
-                sendable = [jobs.find_job(connection, job_id) for job_id in job_ids]
-            if self.doorbell.ring(sendable):
+                found = [jobs.find_job(connection, job_id) for job_id in job_ids]
+            if self.doorbell.ring([job for job in found if job is not None]):
                 with self.database.write() as connection:
                     outbox.mark_sent(connection, job_ids, self.now())
         except HomeportError as error:

@@ -64,7 +64,7 @@ class JobRun:
         return self._persist(lambda: self._finish(outcome, context))
 
     def _carry_out(self, plan: Plan[Any], context: OperationContext) -> Outcome:
-        """Runs the plan. What is no step's failure (a `SystemExit`, an unwritable journal) turns it back too."""
+        """Runs the plan; what is no step's failure (`SystemExit`, a full disk) turns it back too."""
         turned_back = self.job.problem
         try:
             return run_plan(plan, context, self.journal, self.control, turned_back=turned_back)

@@ -104,5 +104,6 @@ class LeaseKeeper:
 
     def _look(self) -> None:
         with self._database.read() as connection:
-            if jobs.find_job(connection, self._lease.job_id).cancel_requested:
+            job = jobs.find_job(connection, self._lease.job_id)
+            if job is not None and job.cancel_requested:
                 self._control.cancelled.set()

@@ -40,4 +40,4 @@ class RunningJob:
 
 
 Operation = Callable[[RunningJob], tuple[Plan[Any], OperationContext]]
-"""Builds one kind of job's plan and context. It does no I/O: a job whose files are gone must still be undone."""
+"""Builds one kind of job's plan and context. It does no I/O: a job whose files are gone can be undone."""

@@ -1,1 +1,22 @@
 """One module per kind of job: its plan and the steps of it."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Final
+
+from homeport.models import JobKind
+from homeport.plans import Plan
+from workers.operation import Operation, OperationContext, RunningJob
+from workers.operations.install import plan_install
+from workers.operations.uninstall import plan_uninstall
+from workers.tools import Tools
+
+_PLANNED_BY: Final[Mapping[JobKind, Callable[[Tools, RunningJob], tuple[Plan[Any], OperationContext]]]] = {
+    JobKind.INSTALL: plan_install,
+    JobKind.UNINSTALL: plan_uninstall,
+}
+
+
+def operations_with(tools: Tools) -> Mapping[JobKind, Operation]:
+    """Every kind's operation, acting with these tools."""
+    return {kind: partial(build, tools) for kind, build in _PLANNED_BY.items()}

@@ -1,0 +1,214 @@
+"""Installing an app: all of it, or nothing."""
+
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from compose.data import create_data_folders, missing_folders, purge_folders, remove_project_files
+from compose.project import write_project
+from compose.values import HealthExpectation
+from homeport.errors import NotPossibleNowError
+from homeport.events import EventKind
+from homeport.host.files import remove_tree
+from homeport.models import App, AppState, DesiredState, WebPort
+from homeport.plans import Plan, Step, StepRun
+from homeport.settings import MIB
+from homeport.state import apps, claims, events
+from workers.operation import OperationContext, RunningJob
+from workers.operations.conflicts import check_conflicts
+from workers.operations.engine_wait import wait_for_engine
+from workers.operations.fetch import fetch_images
+from workers.operations.install_context import SNAPSHOT, InstallContext
+from workers.tools import Tools
+
+_IMAGE_BYTES: Final = 512 * MIB  # what an image that is not there may need, as long as nobody knows
+_BRIEF_STOP_S: Final = 5  # an app that never ran has nothing to save
+
+
+def plan_install(tools: Tools, running: RunningJob) -> tuple[Plan[InstallContext], OperationContext]:
+    """The plan of an install, and what its steps share."""
+    plan = Plan(
+        Step(name="reserve", do=reserve, undo=release, weight=1),
+        Step(name="fetch images", do=fetch_images, weight=80),
+        Step(name="render project", do=render, undo=remove_rendered, weight=1),
+        Step(name="start", do=start, undo=remove_project, weight=8),
+        Step(name="wait until healthy", do=wait_until_healthy, weight=9),
+        Step(name="record", do=record_installed, weight=1),
+    )
+    return plan, InstallContext(tools, running)
+
+
+def reserve(context: InstallContext, run: StepRun) -> None:
+    """Finds every conflict, keeps the host port, and records the app as being installed."""
+    tools, facts, definition = context.tools, context.facts, context.loaded.definition
+    tools.engine.version()
+    check_conflicts(tools, facts, context.rendered, is_web=definition.web is not None)
+    _require_space(context)
+    run.save(reserved_port=facts.host_port)
+    if not tools.reserve_port(facts.host_port):
+        run.log(
+            f"Port {facts.host_port} is not kept out of the ephemeral ports: the kernel's list is read-only"
+        )
+    with tools.database.write() as connection:
+        if apps.find_app(connection, facts.identifier) is None:
+            apps.add_app(connection, _new_app(context))
+
+
+def release(context: InstallContext, run: StepRun) -> None:
+    """Forgets the app, unless Docker still has something of it that could not be removed."""
+    tools, identifier = context.tools, context.facts.identifier
+    if context.running.record_of("start") is not None:
+        left = tools.engine.project_containers(context.facts.project)
+        if left:
+            raise NotPossibleNowError(
+                f"{identifier!r} is kept in the list of apps, since containers of it are left.",
+                remedy=f"Uninstall it: `homeport uninstall {identifier}`.",
+            )
+    if "reserved_port" in run.record:
+        tools.drop_port(int(run.record["reserved_port"]))
+    with tools.database.write() as connection:
+        apps.remove_app(connection, identifier)
+        claims.release_claims(connection, identifier)
+
+
+def render(context: InstallContext, run: StepRun) -> None:
+    """Writes the definition's snapshot and the compose file, and makes the data folders."""
+    project_dir, rendered = context.facts.project_dir, context.rendered
+    project_dir.mkdir(parents=True, exist_ok=True)
+    if not run.record.get("snapshot"):
+        _take_snapshot(context.loaded.folder, project_dir)
+        run.save(snapshot=True)
+    missing = missing_folders(project_dir, rendered)
+    run.save(folders=sorted({*run.record.get("folders", ()), *missing}), summary=rendered.summary())
+    create_data_folders(project_dir, rendered)
+    write_project(project_dir, rendered)
+
+
+def remove_rendered(context: InstallContext, run: StepRun) -> None:
+    """Removes what the step wrote and made; data that was there before stays."""
+    project_dir = context.facts.project_dir
+    if not project_dir.is_dir():
+        return
+    purge_folders(project_dir, only=list(run.record.get("folders", ())))
+    remove_project_files(project_dir, (SNAPSHOT, f"{SNAPSHOT}.new"))
+
+
+def start(context: InstallContext, run: StepRun) -> None:
+    """Starts the project."""
+    facts, projects = context.facts, context.tools.projects
+    if "volumes_before" not in run.record:
+        run.save(volumes_before=list(projects.volumes(facts.project)))
+    projects.up(
+        facts.project_dir,
+        facts.project,
+        control=run,
+        on_progress=run.progress,
+        log=run.log,
+        objects=context.rendered.objects,
+    )
+
+
+def remove_project(context: InstallContext, run: StepRun) -> None:
+    """Removes containers, networks, and the volumes that were not there before."""
+    tools, facts = context.tools, context.facts
+    wait_for_engine(tools, context.running.undo_control)
+    before = set(run.record.get("volumes_before", ()))
+    tools.projects.down(
+        facts.project_dir,
+        facts.project,
+        control=context.running.undo_control,
+        stop_s=None if before else _BRIEF_STOP_S,
+        log=run.log,
+        anonymous_volumes=True,
+    )
+    if "volumes_before" in run.record:
+        made = [name for name in tools.projects.volumes(facts.project) if name not in before]
+        tools.projects.remove_volumes(facts.project, only=made)
+
+
+def wait_until_healthy(context: InstallContext, run: StepRun) -> None:
+    """Waits until every service is healthy."""
+    web = context.loaded.definition.web
+    context.tools.await_health(
+        context.facts.project,
+        HealthExpectation.of(context.rendered, context.app_facts, web),
+        settings=context.tools.settings,
+        run_check=run,
+        on_progress=run.progress,
+    )
+
+
+def record_installed(context: InstallContext, run: StepRun) -> None:
+    """Records the app as running, and says so."""
+    tools, facts = context.tools, context.facts
+    now = tools.now()
+    with tools.database.write() as connection:
+        app = apps.find_app(connection, facts.identifier)
+        if app is not None and app.state is AppState.RUNNING:
+            return
+        apps.update_app(
+            connection,
+            facts.identifier,
+            state=AppState.RUNNING,
+            version=context.app_facts.version,
+            images=dict(context.images),
+            updated_at=now,
+        )
+        events.append(
+            connection,
+            EventKind.APP_INSTALLED,
+            app=facts.identifier,
+            job=context.running.job.id,
+            facts={
+                "app_id": facts.app_id,
+                "host_name": facts.host_name,
+                "host_port": facts.host_port,
+                "version": context.app_facts.version,
+            },
+            now=now,
+        )
+
+
+def _require_space(context: InstallContext) -> None:
+    """Returns if there is space for the images that are not there, and what must stay free beside them."""
+    tools = context.tools
+    missing = [image for image in context.wanted_images if tools.engine.image(image.reference) is None]
+    spare = tools.settings.spare_bytes
+    tools.require_space(tools.settings.state_dir, spare)
+    root = tools.engine.root_dir()
+    if root.is_dir():  # an engine on another machine keeps its files there
+        tools.require_space(root, spare + len(missing) * _IMAGE_BYTES)
+
+
+def _new_app(context: InstallContext) -> App:
+    facts, rendered, definition = context.facts, context.rendered, context.loaded.definition
+    now = context.tools.now()
+    return App(
+        app_id=facts.app_id,
+        identifier=facts.identifier,
+        definition=definition.name,
+        title=definition.title,
+        version=definition.version,
+        host_name=facts.host_name,
+        host_port=facts.host_port,
+        state=AppState.INSTALLING,
+        desired=DesiredState.RUNNING,
+        limits=rendered.limits_sum,
+        web=WebPort(path=definition.web.path) if definition.web else None,
+        data=rendered.data_folders,
+        ports=tuple(port.as_json() for port in rendered.ports),
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def _take_snapshot(definition: Path, project_dir: Path) -> None:
+    """Copies the definition beside its place, then moves it there: a crash leaves no half of one."""
+    fresh = project_dir / f"{SNAPSHOT}.new"
+    remove_tree(fresh, within=project_dir)
+    shutil.copytree(definition, fresh, symlinks=True)
+    remove_tree(project_dir / SNAPSHOT, within=project_dir)
+    fresh.rename(project_dir / SNAPSHOT)
+    with suppress(OSError):
+        (project_dir / SNAPSHOT).chmod(0o755)

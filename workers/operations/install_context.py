@@ -1,0 +1,137 @@
+"""What the steps of an install share: whose app it is, its definition, its rendered project."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from build_cache.content_tag import content_tag
+from compose.render import render_project
+from compose.values import ProjectFacts, RenderedProject
+from homeport.catalog.catalog import find_definition
+from homeport.catalog.loaded import BuildSpec, LoadedDefinition
+from homeport.catalog.reader import read_definition
+from homeport.placeholders import replace_placeholders
+from homeport.state import apps, claims
+from workers.operation import RunningJob
+from workers.tools import Tools
+
+SNAPSHOT: Final = "definition"
+"""In the project folder: the definition as it was installed. The policy lets no container mount it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WantedImage:
+    """The image of one service; `build` is None where it is pulled."""
+
+    service: str
+    reference: str
+    build: BuildSpec | None
+
+
+class InstallContext:
+    """An install on its way. What is read from disk is read when a step asks for it first."""
+
+    def __init__(self, tools: Tools, running: RunningJob) -> None:
+        parameters = running.job.parameters
+        self.tools = tools
+        self.running = running
+        self.facts = _facts(tools, parameters)
+        self._definition = str(parameters["definition"])
+
+    @cached_property
+    def loaded(self) -> LoadedDefinition:
+        """The definition, read and judged again: the snapshot once there is one, else the catalog's.
+
+        Raises:
+            NotFoundError: the catalog does not have it any more.
+            DefinitionInvalidError: it is broken.
+            PolicyRefusedError: it asks for what is not allowed.
+        """
+        rendering = self.running.record_of("render project") or {}
+        if rendering.get("snapshot"):
+            return read_definition(self.facts.project_dir / SNAPSHOT)
+        return find_definition(self.tools.settings.catalog_dir, self._definition)
+
+    @cached_property
+    def app_facts(self) -> ProjectFacts:
+        """The instance, with its definition's version."""
+        return ProjectFacts(
+            app_id=self.facts.app_id,
+            identifier=self.facts.identifier,
+            host_name=self.facts.host_name,
+            host_port=self.facts.host_port,
+            project_dir=self.facts.project_dir,
+            version=self.loaded.definition.version,
+        )
+
+    @cached_property
+    def wanted_images(self) -> tuple[WantedImage, ...]:
+        """Every service's image, in the definition's order; what is built is named by its content."""
+        loaded = self.loaded
+        built = {
+            service: content_tag(
+                definition=loaded.definition.name,
+                service=service,
+                version=loaded.definition.version,
+                context=spec.context,
+                dockerfile=spec.dockerfile,
+                args=spec.args,
+            )
+            for service, spec in loaded.built_services.items()
+        }
+        pulled = {
+            service: replace_placeholders(reference, self.app_facts.placeholders)
+            for service, reference in loaded.pulled_services.items()
+        }
+        references = built | pulled
+        return tuple(
+            WantedImage(
+                service=service, reference=references[service], build=loaded.built_services.get(service)
+            )
+            for service in loaded.services
+        )
+
+    @cached_property
+    def rendered(self) -> RenderedProject:
+        """The project as it will run."""
+        return render_project(
+            self.loaded,
+            self.app_facts,
+            images={wanted.service: wanted.reference for wanted in self.wanted_images},
+            settings=self.tools.settings,
+        )
+
+    @property
+    def images(self) -> Mapping[str, Any]:
+        """What the fetch step found or made, by service."""
+        images: Mapping[str, Any] = (self.running.record_of("fetch images") or {}).get("images", {})
+        return images
+
+    def result(self) -> Mapping[str, Any]:
+        """See `OperationContext.result`."""
+        return {
+            "identifier": self.facts.identifier,
+            "app_id": self.facts.app_id,
+            "host_name": self.facts.host_name,
+            "host_port": self.facts.host_port,
+        }
+
+    def give_up(self, connection: Connection) -> None:
+        """See `OperationContext.give_up`: what was claimed at acceptance, unless a step has taken it over."""
+        if self.running.record_of("reserve") is None and not apps.find_app(connection, self.facts.identifier):
+            claims.release_claims(connection, self.facts.identifier)
+
+
+def _facts(tools: Tools, parameters: Mapping[str, Any]) -> ProjectFacts:
+    identifier = str(parameters["identifier"])
+    return ProjectFacts(
+        app_id=int(parameters["app_id"]),
+        identifier=identifier,
+        host_name=str(parameters["host_name"]),
+        host_port=int(parameters["host_port"]),
+        project_dir=tools.settings.projects_dir / identifier,
+        version="",
+    )

@@ -1,0 +1,152 @@
+"""Uninstalling an app: it only goes forward, and after a failure it can be asked for again."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import Connection
+
+from compose.data import purge_folders, remove_project_files
+from homeport.errors import EngineRefusedError
+from homeport.events import EventKind
+from homeport.models import App, AppState, DesiredState
+from homeport.names import project_name
+from homeport.plans import Plan, Step, StepRun
+from homeport.state import apps, claims, events, images
+from workers.operation import OperationContext, RunningJob
+from workers.operations.install_context import SNAPSHOT
+from workers.tools import Tools
+
+_IN_USE = 409  # the engine's status for an image that a container needs
+
+
+class UninstallContext:
+    """An uninstall on its way."""
+
+    def __init__(self, tools: Tools, running: RunningJob) -> None:
+        self.tools = tools
+        self.running = running
+        self.identifier = str(running.job.parameters["identifier"])
+        self.project = project_name(self.identifier)
+        self.project_dir = tools.settings.projects_dir / self.identifier
+        self.purges = bool(running.job.parameters.get("purge"))
+
+    @cached_property
+    def app(self) -> App | None:
+        """The app as it is recorded; None once it has been forgotten."""
+        with self.tools.database.read() as connection:
+            return apps.find_app(connection, self.identifier)
+
+    def result(self) -> Mapping[str, Any]:
+        """See `OperationContext.result`."""
+        removed = (self.running.record_of("remove images") or {}).get("removed", [])
+        return {"identifier": self.identifier, "purged": self.purges, "removed_images": list(removed)}
+
+    def give_up(self, connection: Connection) -> None:
+        """See `OperationContext.give_up`: the app stays recorded, so that it can be uninstalled again."""
+
+
+def plan_uninstall(tools: Tools, running: RunningJob) -> tuple[Plan[UninstallContext], OperationContext]:
+    """The plan of an uninstall, and what its steps share. Two steps run only if asked for."""
+    steps = [Step(name="stop", do=stop, weight=8)]
+    if running.job.parameters.get("purge"):
+        steps.append(Step(name="remove data", do=remove_data))
+    if running.job.parameters.get("remove_images"):
+        steps.append(Step(name="remove images", do=remove_images))
+    return Plan(*steps, Step(name="release", do=release)), UninstallContext(tools, running)
+
+
+def stop(context: UninstallContext, run: StepRun) -> None:
+    """Stops and removes containers and networks.
+
+    Raises:
+        NotFoundError: an earlier job has uninstalled the app.
+    """
+    tools = context.tools
+    with tools.database.write() as connection:
+        apps.update_app(
+            connection,
+            context.identifier,
+            state=AppState.UNINSTALLING,
+            desired=DesiredState.STOPPED,
+            updated_at=tools.now(),
+        )
+    tools.projects.down(
+        context.project_dir,
+        context.project,
+        control=run,
+        log=run.log,
+        anonymous_volumes=context.purges,
+    )
+
+
+def remove_data(context: UninstallContext, run: StepRun) -> None:
+    """Removes the folders and volumes that Homeport made for the app."""
+    for name in context.tools.projects.remove_volumes(context.project):
+        run.log(f"Removed the volume {name}")
+    if context.project_dir.is_dir():
+        for folder in purge_folders(context.project_dir):
+            run.log(f"Removed the folder {folder}")
+
+
+def remove_images(context: UninstallContext, run: StepRun) -> None:
+    """Removes the app's images that are ours and that nobody else needs."""
+    tools, app = context.tools, context.app
+    if app is None:
+        return
+    with tools.database.read() as connection:
+        ours = {image.image_id for image in images.ledger(connection)}
+        needed = images.needed_image_ids(connection, except_app=context.identifier)
+    used = {container.image_id: container.name for container in tools.engine.containers()}
+    for image in {str(image["id"]): image for image in app.images.values()}.values():
+        image_id, reference = str(image["id"]), str(image["image"])
+        if image_id not in ours:
+            run.log(f"Kept {reference}: it was on the box before")
+        elif image_id in needed:
+            run.log(f"Kept {reference}: another app needs it")
+        elif image_id in used:
+            run.log(f"Kept {reference}: the container {used[image_id]} uses it")
+        else:
+            _remove_image(context, run, image_id, reference)
+
+
+def release(context: UninstallContext, run: StepRun) -> None:
+    """Removes what the project was run from, gives back port and names, and forgets the app."""
+    tools, app = context.tools, context.app
+    if app is None:
+        return
+    if context.project_dir.is_dir():
+        remove_project_files(context.project_dir, (SNAPSHOT,))
+    tools.drop_port(app.host_port)
+    with tools.database.write() as connection:
+        apps.remove_app(connection, context.identifier)
+        claims.release_claims(connection, context.identifier)
+        events.append(
+            connection,
+            EventKind.APP_UNINSTALLED,
+            app=context.identifier,
+            job=context.running.job.id,
+            facts={"purged": context.purges},
+            now=tools.now(),
+        )
+
+
+def _remove_image(context: UninstallContext, run: StepRun, image_id: str, reference: str) -> None:
+    """Removes an image by its name, as far as that name still means it."""
+    engine = context.tools.engine
+    named = engine.image(reference)
+    target = reference if named is not None and named.id == image_id else image_id
+    try:
+        engine.remove_image(target)
+    except EngineRefusedError as error:
+        if error.facts.get("status") != _IN_USE:
+            raise
+        run.log(f"Kept {reference}: the engine says that it is in use")
+        return
+    if engine.image(image_id) is not None:
+        run.log(f"Removed the name {reference}; the image has another")
+        return
+    run.log(f"Removed {reference}")
+    with context.tools.database.write() as connection:
+        images.forget_image(connection, image_id)
+    run.save(removed=[*run.record.get("removed", ()), reference])

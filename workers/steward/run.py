@@ -1,0 +1,77 @@
+"""The steward's process: its duties in threads, its socket in the main one."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+
+from homeport.host.engine import Engine
+from homeport.settings import Settings
+from homeport.state.database import Database
+from homeport.state.doorbell import CHANNEL_JOBS, Doorbell
+from workers.steward import outbox, reclaim
+from workers.steward.app_logs import serve
+from workers.steward.duty import Duty
+
+_log = logging.getLogger(__name__)
+
+_STOP_S = 3.0
+_SIGNAL_LOOK_S = 0.2  # how soon a signal is noticed
+
+
+def run_steward(settings: Settings, stopping: threading.Event) -> None:
+    """Does the duties and answers on the socket until `stopping` is set."""
+    database = Database(settings.database)
+    doorbell = Doorbell(settings.redis)
+    duties = create_duties(settings, database, doorbell, stopping)
+    for duty in duties:
+        duty.start()
+    asyncio.run(_serve_until(settings, stopping))
+    for duty in duties:
+        if not duty.join(_STOP_S):
+            _log.warning("a duty did not end in time")
+    doorbell.close()
+    database.close()
+
+
+def create_duties(
+    settings: Settings, database: Database, doorbell: Doorbell, stopping: threading.Event
+) -> list[Duty]:
+    """The steward's duties, not started yet."""
+
+    def now() -> datetime:
+        return datetime.now(UTC)
+
+    return [
+        Duty(
+            "outbox",
+            turn=lambda: outbox.send_queued(database, doorbell, now),
+            wait=_listening(doorbell),
+            stopping=stopping,
+        ),
+        Duty(
+            "reclaim",
+            turn=lambda: reclaim.reclaim_expired(database, doorbell, now, max_losses=settings.worker_losses),
+            wait=partial(stopping.wait, reclaim.LOOK_S),
+            stopping=stopping,
+        ),
+    ]
+
+
+def _listening(doorbell: Doorbell) -> Callable[[], object]:
+    """Waits for an announcement that a job became sendable, or a second."""
+    heard = doorbell.listen(CHANNEL_JOBS, wait_s=outbox.LOOK_S)
+    return lambda: next(heard)
+
+
+async def _serve_until(settings: Settings, stopping: threading.Event) -> None:
+    until: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    serving = asyncio.create_task(
+        serve(Engine(settings.docker_host), settings.steward_socket, settings.api_user, until)
+    )
+    while not stopping.is_set() and not serving.done():
+        await asyncio.sleep(_SIGNAL_LOOK_S)
+    until.set_result(None)
+    await serving

@@ -1,0 +1,89 @@
+"""What operations act with: one set per process, made of the real things here and of fakes in tests."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from build_cache.builder import BuildRequest, BuiltImage, build_image
+from compose.health import wait_until_healthy
+from compose.project import ProjectRunner
+from compose.values import HealthExpectation
+from homeport.host.disk import require_space
+from homeport.host.engine import Engine
+from homeport.host.ports import Listener, add_reserved_port, drop_reserved_port, listener_on
+from homeport.plans import Control
+from homeport.settings import Settings
+from homeport.state.database import Database
+
+
+class BuildImage(Protocol):
+    """See `build_cache.builder.build_image`."""
+
+    def __call__(
+        self,
+        request: BuildRequest,
+        *,
+        control: Control,
+        on_progress: Callable[[float, str], None],
+        log: Callable[[str], None],
+        stall_s: float,
+        ceiling_s: float,
+    ) -> BuiltImage:
+        """Builds one image."""
+
+
+class AwaitHealth(Protocol):
+    """See `compose.health.wait_until_healthy`, for one engine."""
+
+    def __call__(
+        self,
+        project: str,
+        expectation: HealthExpectation,
+        *,
+        settings: Settings,
+        run_check: Control,
+        on_progress: Callable[[float, str], None],
+    ) -> None:
+        """Returns when the project is healthy."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tools:
+    """The machine as operations see it, and the database.
+
+    `reserve_port` and `drop_port` keep a port out of the ephemeral ones, or give it back; `await_health`
+    returns when a project is healthy.
+    """
+
+    settings: Settings
+    database: Database
+    engine: Engine
+    projects: ProjectRunner
+    build_image: BuildImage
+    await_health: AwaitHealth
+    find_listener: Callable[[int], Listener | None]
+    reserve_port: Callable[[int], bool]
+    drop_port: Callable[[int], bool]
+    require_space: Callable[[Path, int], None]
+    now: Callable[[], datetime]
+
+
+def create_tools(settings: Settings, database: Database) -> Tools:
+    """The real things."""
+    engine = Engine(settings.docker_host)
+    return Tools(
+        settings=settings,
+        database=database,
+        engine=engine,
+        projects=ProjectRunner(settings, engine),
+        build_image=build_image,
+        await_health=partial(wait_until_healthy, engine),
+        find_listener=listener_on,
+        reserve_port=partial(add_reserved_port, run_dir=settings.run_dir),
+        drop_port=partial(drop_reserved_port, run_dir=settings.run_dir),
+        require_space=require_space,
+        now=lambda: datetime.now(UTC),
+    )

@@ -12,6 +12,7 @@ from homeport.errors import ForeignObjectError, HomeportError, PortInUseError, S
 _PORT = re.compile(r"(?:Bind for|listen (?:tcp|udp)[46]?|exposing port (?:TCP|UDP)) \S*?:(\d{1,5})\b")
 _PORT_WORDS = ("port is already allocated", "address already in use")
 _NAME = re.compile(r'container name "/?([^"]+)" is already in use')
+_DEPENDENCY = re.compile(r"dependency failed to start: container (\S+)")
 _NO_IMAGE = re.compile(r"No such image: (\S+)")
 
 
@@ -21,6 +22,12 @@ def port_in_the_way(message: str) -> int | None:
         return None
     found = _PORT.search(message)
     return int(found[1]) if found else None
+
+
+def failed_dependency(message: str) -> str | None:
+    """The container that others waited for in vain, if that is what the message says."""
+    found = _DEPENDENCY.search(message)
+    return found[1] if found else None
 
 
 def start_failure(project: str, message: str, tail: Sequence[str], *, holder: str = "") -> HomeportError:

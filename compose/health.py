@@ -175,11 +175,32 @@ class Watch:
 def exited_error(engine: Engine, project: str, verdict: Verdict) -> ContainerExitedError:
     """The error for a verdict with a container that failed."""
     assert verdict.failed is not None  # noqa: S101 - the caller has looked
-    container = verdict.failed.container
+    return _exited(engine, project, verdict.failed.container, verdict.reason)
+
+
+def dependency_error(
+    engine: Engine, project: str, container: ContainerState
+) -> ContainerExitedError | UnhealthyError:
+    """The error for a container that others waited for in vain while the project started."""
+    if container.state != "running" or container.restart_count:
+        reason = f"Other services wait for it, and it ended with exit code {container.exit_code}."
+        return _exited(engine, project, container, reason)
+    lines = _last_lines(engine, container)
+    return UnhealthyError(
+        f"The service {container.service} of {project} is not healthy, and others wait for it.",
+        why=_quoted(f"Its check printed: {container.health_output or 'nothing'}.", lines),
+        remedy="Look at its last lines; if it only needs longer, give its check a longer start_period.",
+        service=container.service,
+        check_output=container.health_output,
+        last_lines=lines,
+    )
+
+
+def _exited(engine: Engine, project: str, container: ContainerState, reason: str) -> ContainerExitedError:
     lines = _last_lines(engine, container)
     return ContainerExitedError(
         f"The service {container.service} of {project} does not stay up.",
-        why=_quoted(verdict.reason, lines),
+        why=_quoted(reason, lines),
         remedy=(
             "Give it more memory (`limits` in app.yml)."
             if container.oom_killed
@@ -187,7 +208,7 @@ def exited_error(engine: Engine, project: str, verdict: Verdict) -> ContainerExi
         ),
         service=container.service,
         exit_code=container.exit_code,
-        restarts=verdict.failed.restarts,
+        restarts=container.restart_count,
         oom_killed=container.oom_killed,
         last_lines=lines,
     )

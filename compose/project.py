@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 
-from compose.failures import foreign_container, port_in_the_way, start_failure
-from compose.health import Watch, exited_error
+from compose.failures import failed_dependency, foreign_container, port_in_the_way, start_failure
+from compose.health import Watch, dependency_error, exited_error
 from compose.progress import ComposeProgress
 from compose.values import APP_LABEL, COMPOSE_FILE, HealthExpectation, RenderedProject
-from homeport.errors import ProgramFailedError, ProgramMissingError
+from homeport.errors import HomeportError, ProgramFailedError, ProgramMissingError
 from homeport.host.engine import ContainerState, Engine
 from homeport.host.engine_values import PROJECT_LABEL
 from homeport.host.files import write_atomic
@@ -108,9 +108,7 @@ class ProjectRunner:
         )
         if result.exit_code != 0:
             watch.raise_exited()
-            port = port_in_the_way(progress.error)
-            holder = listener_on(port) if port is not None else None
-            raise start_failure(project, progress.error, result.tail, holder=str(holder) if holder else "")
+            raise self._start_failure(project, progress.error, result)
 
     def down(
         self,
@@ -187,6 +185,15 @@ class ProjectRunner:
                 raise foreign_container(container.name)
             if REPLACE_LABEL in container.labels:
                 self._engine.remove_container(container.id, stop_s=self._settings.stop_s)
+
+    def _start_failure(self, project: str, message: str, result: ProgramResult) -> HomeportError:
+        if name := failed_dependency(message):
+            container = self._engine.container_named(name)
+            if container is not None:
+                return dependency_error(self._engine, project, container)
+        port = port_in_the_way(message)
+        holder = listener_on(port) if port is not None else None
+        return start_failure(project, message, result.tail, holder=str(holder) if holder else "")
 
     def _own_containers(self, project: str) -> list[ContainerState]:
         return self._engine.containers([f"{PROJECT_LABEL}={project}", APP_LABEL])

@@ -121,9 +121,7 @@ def test_volumes_without_a_name_go_with_their_containers_when_asked(
     image.commit(container, "scratch-with-volume", "1", conf={"Volumes": {"/kept": {}}})
     image.remove_container(container)
     before = {volume.name for volume in engine_box.client.volumes.list()}
-    compose = json.dumps(
-        {"services": {"web": {"image": "scratch-with-volume:1", "command": STAYS, "init": True}}}
-    )
+    compose = one().replace(IMAGE, "scratch-with-volume:1")
     with scratch(engine_box.docker_host, tmp_path, compose) as project:
         project.up()
         assert {volume.name for volume in engine_box.client.volumes.list()} != before
@@ -140,7 +138,7 @@ def test_a_half_replaced_container_is_removed_before_the_next_start(
     with scratch(engine_box.docker_host, tmp_path, one()) as project:
         project.up()
         running = engine_box.client.containers.get(project.facts.identifier)
-        labels = {**running.labels, "com.docker.compose.replace": running.id}
+        labels = {**running.labels, "com.docker.compose.replace": str(running.id)}
         engine_box.client.containers.create(IMAGE, STAYS, name=f"abc_{running.name}", labels=labels)
 
         project.up()
@@ -184,7 +182,7 @@ def test_a_foreign_container_of_the_name_is_refused_and_left_alone(
                 project.up()
             project.down()
 
-            assert engine_box.client.containers.get(foreign.id).name == project.facts.identifier
+            assert engine_box.client.containers.get(str(foreign.id)).name == project.facts.identifier
         finally:
             foreign.remove(force=True)
 
@@ -200,16 +198,18 @@ def test_a_foreign_project_of_the_name_is_refused_and_left_alone(
                 project.up()
             project.down()
 
-            assert engine_box.client.containers.get(foreign.id).status == "created"
+            assert engine_box.client.containers.get(str(foreign.id)).status == "created"
         finally:
             foreign.remove(force=True)
 
 
 def test_an_image_that_is_gone_is_said_to_be(engine_box: EngineBox, tmp_path: Path) -> None:
     compose = one().replace(IMAGE, "nowhere/absent:1")
-    with scratch(engine_box.docker_host, tmp_path, compose) as project:
-        with pytest.raises(StartFailedError) as raised:
-            project.up()
+    with (
+        scratch(engine_box.docker_host, tmp_path, compose) as project,
+        pytest.raises(StartFailedError) as raised,
+    ):
+        project.up()
 
     assert "nowhere/absent:1" in raised.value.why
 
@@ -232,7 +232,7 @@ def test_a_crash_loop_that_others_wait_for_is_seen_while_compose_waits(
         with pytest.raises(ContainerExitedError) as raised:
             project.up()
 
-        assert time.monotonic() - began < 120
+        assert time.monotonic() - began < 30
     assert raised.value.facts["service"] == "db"
     assert raised.value.facts["last_lines"][-1] == "no space"
 

@@ -9,13 +9,13 @@ from aiohttp import web
 from api.context import Context
 from api.jobs import accepted
 from api.parsing import key_of, page
-from api.requests import AppLogsQuery, InstallRequest, PageQuery, UninstallQuery
 from api.streams import EVENT_STREAM, PLAIN_TEXT, comment, server_sent_event
 from homeport.catalog.loaded import builds_images
 from homeport.errors import NotFoundError
 from homeport.jobs import queue_of
 from homeport.models import App
 from homeport.names import check_app_id, check_host_name, check_identifier, full_host_name
+from homeport.shapes import AppLogsQuery, InstallRequest, PageQuery, UninstallQuery
 from homeport.state.accept import accept_install, accept_uninstall
 from homeport.state.apps import find_app, list_apps
 from homeport.wire import app_json

@@ -28,7 +28,7 @@ class Definitions:
         """
         known = self._read.get(name)
         if known and known[0] > time.monotonic():
-            return await asyncio.shield(known[1])
+            return known[1].result() if known[1].done() else await asyncio.shield(known[1])
         task = asyncio.create_task(asyncio.to_thread(find_definition, self._catalog_dir, name))
         self._read[name] = (time.monotonic() + _FRESH_S, task)
         try:

@@ -5,6 +5,8 @@ import logging
 from typing import Final
 
 import redis.asyncio
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from homeport.errors import HomeportError
@@ -13,8 +15,16 @@ from homeport.state.doorbell import CHANNEL_EVENTS
 from homeport.state.events import latest_seq
 
 _LOG = logging.getLogger(__name__)
+_ANSWER_S: Final = 2.0  # Redis is on this machine: later is never
 _POLL_S: Final = 1.0  # without Redis, the database is looked at so often
-_CALM_S: Final = 5.0  # with it too, should a message have been lost
+_CALM_S: Final = 2.0  # with it, should it hang or a message have been lost
+
+
+def connect_redis(url: str) -> redis.asyncio.Redis:
+    """A client that says at once that Redis is away: whoever asks comes back by itself."""
+    return redis.asyncio.from_url(
+        url, socket_connect_timeout=_ANSWER_S, socket_timeout=_ANSWER_S, retry=Retry(NoBackoff(), 0)
+    )
 
 
 class EventFeed:
@@ -27,9 +37,12 @@ class EventFeed:
         self._grown = asyncio.Condition()
 
     async def latest(self) -> int:
-        """The newest event's number, as the database has it now."""
+        """The newest event's number, as the database has it now; wakes who waited for it."""
         latest = await asyncio.to_thread(self._read)
-        self._latest = max(self._latest, latest)
+        if latest > self._latest:
+            self._latest = latest
+            async with self._grown:
+                self._grown.notify_all()
         return latest
 
     async def wait_beyond(self, seq: int, timeout_s: float) -> int:
@@ -52,7 +65,7 @@ class EventFeed:
             await asyncio.sleep(_POLL_S)
 
     async def _follow_redis(self) -> None:
-        client = redis.asyncio.from_url(self._redis_url, socket_connect_timeout=2, health_check_interval=10)
+        client = connect_redis(self._redis_url)
         async with client, client.pubsub() as channel:
             await channel.subscribe(CHANNEL_EVENTS)
             while True:
@@ -63,10 +76,7 @@ class EventFeed:
 
     async def _look(self) -> None:
         try:
-            before = self._latest
-            if await self.latest() > before:
-                async with self._grown:
-                    self._grown.notify_all()
+            await self.latest()
         except HomeportError as error:
             _LOG.warning("events cannot be read: %s", error)
 

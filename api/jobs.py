@@ -1,7 +1,6 @@
 """Jobs: list, show, cancel, and their logs."""
 
 import asyncio
-import os
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from io import BufferedReader
@@ -13,10 +12,11 @@ from sqlalchemy import Connection
 
 from api.context import Context
 from api.parsing import number_of, page
-from api.requests import JobLogQuery, JobsQuery
 from api.streams import PLAIN_TEXT
 from homeport.errors import NotFoundError
 from homeport.models import Job, StepRow
+from homeport.shapes import JobLogQuery, JobsQuery
+from homeport.state.job_logs import open_log
 from homeport.state.jobs import find_job, job_steps, list_jobs, request_cancel
 from homeport.wire import job_json
 
@@ -82,7 +82,7 @@ async def _read_log(
         while True:
             job = await _known_job(context, job_id)  # before reading: what it wrote last is read then
             if file is None:
-                file = await asyncio.to_thread(_open_log, path, tail)
+                file = await asyncio.to_thread(open_log, path, tail=tail)
             while file is not None and (piece := await asyncio.to_thread(file.read, _CHUNK_BYTES)):
                 yield piece
             if not follow or job.state.is_terminal:
@@ -92,37 +92,6 @@ async def _read_log(
     finally:
         if file is not None:
             file.close()
-
-
-def _open_log(path: Path, tail: int | None) -> BufferedReader | None:
-    try:
-        file = path.open("rb")
-    except FileNotFoundError:
-        return None
-    if tail is not None:
-        file.seek(_start_of_tail(file, tail))
-    return file
-
-
-def _start_of_tail(file: BufferedReader, lines: int) -> int:
-    """Where the last so many lines begin; read backwards in bounded pieces."""
-    position = end = file.seek(0, os.SEEK_END)
-    if lines == 0:
-        return end
-    file.seek(max(0, end - 1))
-    wanted = lines + (file.read(1) == b"\n")  # the last line's own end begins no line
-    while position > 0:
-        start = max(0, position - _CHUNK_BYTES)
-        file.seek(start)
-        piece = file.read(position - start)
-        if (found := piece.count(b"\n")) >= wanted:
-            at = len(piece)
-            for _ in range(wanted):
-                at = piece.rindex(b"\n", 0, at)
-            return start + at + 1
-        wanted -= found
-        position = start
-    return 0
 
 
 async def _known_job(context: Context, job_id: str) -> Job:

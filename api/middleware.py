@@ -1,5 +1,6 @@
 """What happens around every request: its id and its line in the log, its problems, who asks."""
 
+import itertools
 import logging
 import secrets
 import time
@@ -15,6 +16,8 @@ from homeport.logs import bound
 
 _LOG = logging.getLogger("api.access")
 _REQUEST_ID: Final = web.RequestKey("request_id", str)
+_PROCESS: Final = secrets.token_hex(4)  # random once: a system call gives the GIL away
+_NUMBERS: Final = itertools.count(1)
 OPEN_PATHS: Final = frozenset({"/livez", "/readyz"})
 
 Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -23,7 +26,7 @@ Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
 @web.middleware
 async def observe(request: web.Request, handler: Next) -> web.StreamResponse:
     """Gives the request an id, which stands in the answer and in every line that it logs; counts it."""
-    request[_REQUEST_ID] = secrets.token_hex(8)
+    request[_REQUEST_ID] = f"{_PROCESS}-{next(_NUMBERS):x}"
     began = time.perf_counter()
     status = 499  # what nginx writes where the client has gone before the answer
     with bound(request=request[_REQUEST_ID]):

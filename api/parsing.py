@@ -8,8 +8,7 @@ from typing import Any, TypeVar
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
-from api.problems import too_large
-from homeport.errors import InvalidInputError, PayloadTooLargeError
+from homeport.errors import InvalidInputError
 
 MAX_BODY_BYTES = 1024 * 1024
 """The largest body: no request of ours needs a hundredth of it."""
@@ -22,11 +21,10 @@ async def read_body(request: web.Request, model: type[Model]) -> Model:
 
     Raises:
         InvalidInputError: it is no JSON, or a field is missing, wrong or unknown.
-        PayloadTooLargeError: it says that it is above the limit (aiohttp finds out about the others).
+        web.HTTPRequestEntityTooLarge: it is above `MAX_BODY_BYTES`.
     """
-    if (request.content_length or 0) > MAX_BODY_BYTES:
-        problem = too_large()
-        raise PayloadTooLargeError(problem.what, why=problem.why, remedy=problem.remedy)
+    if (length := request.content_length or 0) > MAX_BODY_BYTES:
+        raise web.HTTPRequestEntityTooLarge(MAX_BODY_BYTES, length)  # aiohttp would read that much first
     try:
         return model.model_validate_json(await request.read())
     except ValidationError as error:

@@ -39,8 +39,6 @@ STATUS_OF: Final[dict[str, int]] = {
 }
 """Every error code with its status. The later ones reach a client only inside a job's `problem`."""
 
-_OF_STATUS: Final = {404: "not_found", 405: "method_not_allowed", 413: "payload_too_large"}
-
 
 def problem_document(problem: Problem) -> dict[str, Any]:
     """The members of RFC 9457 section 3.1, with ours (`code`, `restored`, `remedy`, `facts`) beside them."""
@@ -67,29 +65,12 @@ def problem_response(problem: Problem) -> web.Response:
 
 def refusal_response(refusal: web.HTTPException, path: str) -> web.Response:
     """The same for what aiohttp itself refuses: an unknown path, a wrong method, a body that is too large."""
-    code = _OF_STATUS.get(refusal.status)
-    match code:
-        case "not_found":
-            problem = Problem(code=code, what=f"There is nothing at {path}.", remedy="See /openapi.json.")
-        case "method_not_allowed":
-            problem = Problem(
-                code=code, what=f"{path} does not take this method.", remedy="See /openapi.json."
-            )
-        case "payload_too_large":
-            problem = too_large()
-        case _:
-            problem = Problem(code="invalid_input", what="The request was refused.", why=refusal.reason)
-    response = problem_response(problem)
+    code, what, remedy = {
+        404: ("not_found", f"There is nothing at {path}.", "See /openapi.json."),
+        405: ("method_not_allowed", f"{path} does not take this method.", "See /openapi.json."),
+        413: ("payload_too_large", "The request's body is too large.", "Send up to 1 MiB."),
+    }.get(refusal.status, ("invalid_input", "The request was refused.", ""))
+    response = problem_response(Problem(code=code, what=what, why=refusal.reason, remedy=remedy))
     if allowed := refusal.headers.get("Allow"):
         response.headers["Allow"] = allowed  # RFC 9110 section 15.5.6 wants it with a 405
     return response
-
-
-def too_large() -> Problem:
-    """The problem of a body above the limit."""
-    return Problem(
-        code="payload_too_large",
-        what="The request's body is too large.",
-        why="A request takes up to 1 MiB.",
-        remedy="Send less.",
-    )

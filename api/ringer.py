@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from api.writer import Writer
 from homeport.errors import HomeportError
 from homeport.models import Job
-from homeport.state.doorbell import Doorbell
+from homeport.state.doorbell import CHANNEL_JOBS, Doorbell
 from homeport.state.outbox import mark_sent
 
 _LOG = logging.getLogger(__name__)
@@ -50,7 +50,8 @@ class Ringer:
             _LOG.warning("sent jobs could not be marked: %s", error)
 
     def _send(self, jobs: list[Job]) -> bool:
-        rang = self._doorbell.ring(jobs) if jobs else True
+        # Without a job of its own, a change may still have set one free: the steward looks and sends it.
+        rang = self._doorbell.ring(jobs) if jobs else self._doorbell.announce(CHANNEL_JOBS)
         self._doorbell.announce()
         return rang
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 from aiohttp import web
 
@@ -46,17 +46,19 @@ class Streams:
         response = web.StreamResponse(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         response.content_type = content_type
         response.charset = "utf-8"
-        await response.prepare(request)
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - a coroutine that runs has one
         self._tasks.add(task)
         try:
-            await self._pass_on(request, response, pieces)
+            async with aclosing(pieces):
+                await response.prepare(request)
+                await self._pass_on(request, response, pieces)
             await response.write_eof()
         except asyncio.CancelledError:
             if not self._ending:
                 raise
-            await response.write_eof()
+            with suppress(ConnectionError):
+                await response.write_eof()
         except ConnectionError:
             pass  # the client has gone: there is nobody to tell
         except HomeportError as error:
@@ -70,12 +72,11 @@ class Streams:
     async def _pass_on(
         self, request: web.Request, response: web.StreamResponse, pieces: AsyncGenerator[bytes]
     ) -> None:
-        async with aclosing(pieces):
-            async for piece in pieces:
-                if self._ending or request.transport is None or request.transport.is_closing():
-                    return
-                if piece:
-                    await response.write(piece)
+        async for piece in pieces:
+            if self._ending or request.transport is None or request.transport.is_closing():
+                return
+            if piece:
+                await response.write(piece)
 
 
 def server_sent_event(text: str, *, event: str = "", event_id: int | None = None) -> bytes:

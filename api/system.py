@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any, Final
 
-import redis.asyncio
 from aiohttp import web
 from redis.exceptions import RedisError
 from sqlalchemy import Connection, select
 
 from api.context import Context
+from api.feed import connect_redis
 from api.metrics import CONTENT_TYPE, render_state
 from homeport.errors import HomeportError
 from homeport.models import AppState, JobKind, JobState
@@ -34,8 +34,9 @@ async def livez() -> web.Response:
 async def readyz(context: Context) -> web.Response:
     """Whether all that an install needs is up: the database can be written, Redis and the steward answer."""
     components = await _components(context)
+    statuses = {name: {"status": component["status"]} for name, component in components.items()}
     ready = all(component["status"] == "ok" for component in components.values())
-    shape = {"status": "ready" if ready else "unready", "components": components}
+    shape = {"status": "ready" if ready else "unready", "components": statuses}  # no reasons without a token
     return web.json_response(shape, status=200 if ready else 503)
 
 
@@ -105,11 +106,8 @@ async def _database(context: Context) -> str:
 
 
 async def _redis(context: Context) -> str:
-    client = redis.asyncio.from_url(
-        context.settings.redis, socket_connect_timeout=_PROBE_S, socket_timeout=_PROBE_S
-    )
     try:
-        async with client:
+        async with connect_redis(context.settings.redis) as client:
             await client.ping()
     except (RedisError, OSError) as error:
         return f"It does not answer: {type(error).__name__}."

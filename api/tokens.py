@@ -6,7 +6,7 @@ from typing import Any
 from aiohttp import web
 
 from api.context import Context
-from api.requests import TokenRequest
+from homeport.shapes import TokenRequest
 from homeport.state.tokens import create_token, list_tokens, revoke_token
 
 

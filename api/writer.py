@@ -5,15 +5,14 @@ requests a second with a p99 of 7 to 33 ms, a pool of writing threads 1,100 with
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from homeport.errors import StateUnavailableError
+from homeport.state.batches import commit_batch
 from homeport.state.database import Database
 
 T = TypeVar("T")
@@ -60,7 +59,8 @@ class Writer:
             while not self._waiting.empty() and len(batch) < _BATCH:
                 batch.append(self._waiting.get_nowait())
             try:
-                outcomes = await loop.run_in_executor(self._thread, self._commit, batch)
+                changes = [write.change for write in batch]
+                outcomes = await loop.run_in_executor(self._thread, commit_batch, self._database, changes)
             except Exception as error:  # who waits gets it; the writer goes on
                 outcomes = [(None, error)] * len(batch)
             for write, (value, failure) in zip(batch, outcomes, strict=True):
@@ -74,25 +74,3 @@ class Writer:
     def close(self) -> None:
         """Waits for the batch under way and ends the thread."""
         self._thread.shutdown(wait=True)
-
-    def _commit(self, batch: Sequence[_Write]) -> list[tuple[Any, Exception | None]]:
-        with self._database.write() as connection:
-            return [_attempt(connection, write.change) for write in batch]
-
-
-def _attempt(connection: Connection, change: Callable[[Connection], Any]) -> tuple[Any, Exception | None]:
-    """The change's value or its error. What breaks the database itself is raised: it ends the whole batch."""
-    savepoint = connection.begin_nested()
-    try:
-        value = change(connection)
-    except Exception as error:
-        if _ends_the_batch(error):
-            raise  # without a rollback to the savepoint: on a full disk SQLite has dropped it already
-        savepoint.rollback()
-        return None, error
-    savepoint.commit()
-    return value, None
-
-
-def _ends_the_batch(error: Exception) -> bool:
-    return isinstance(error, (StateUnavailableError, DBAPIError)) and not isinstance(error, IntegrityError)

@@ -1,5 +1,6 @@
 """The event stream: resuming and filters. Redis is away: the database is looked at every second."""
 
+import time
 from typing import Any
 
 import pytest
@@ -72,3 +73,15 @@ def test_a_long_history_comes_whole_and_in_order(box: Any, listen: Any) -> None:
     events = listen("?after=0").next_events(1000)
 
     assert [int(event["id"]) for event in events] == list(range(1, 1001))
+
+
+def test_a_stream_that_begins_takes_no_event_away_from_one_that_waits(box: Any, listen: Any) -> None:
+    waiting = listen()
+    next(iter(waiting))
+    time.sleep(0.2)
+    box.install("wiki")
+    next(iter(listen()))  # looks at the newest event before the feed does
+    began = time.monotonic()
+
+    assert waiting.next_events(1)[0]["data"]["app"] == "wiki"
+    assert time.monotonic() - began < 5

@@ -73,8 +73,8 @@ def _engine(settings: Settings) -> Verdict:
         return Verdict(
             name="docker engine", level="bad", found=str(error), mend="look at the engine's own log"
         )
-    if tuple(int(part) for part in version.api.split(".")[:2]) < _OLDEST_API:
-        found = f"{version.version}, API {version.api}"
+    if tuple(int(part) for part in version.api_version.split(".")[:2]) < _OLDEST_API:
+        found = f"{version.version}, API {version.api_version}"
         return Verdict(
             name="docker engine", level="bad", found=found, mend="install Docker Engine 25 or newer"
         )

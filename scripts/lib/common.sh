@@ -3,7 +3,7 @@
 
 # Changes to the machine are recorded here, a line each: a kind, a space, a value. `scripts/down --purge` reads it.
 # (Its own folder, so that it outlives Homeport's state.)
-SETUP_RECORD=/var/lib/homeport-setup/made
+SETUP_RECORD=${SETUP_RECORD:-/var/lib/homeport-setup/made}
 CACHE_DIR=/var/cache/homeport
 
 ANSWER_YES=${ANSWER_YES:-no}

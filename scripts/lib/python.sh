@@ -38,22 +38,21 @@ checkout_as_tar() {
 # As root where the code is the copy, as whoever calls in the checkout.
 in_code() { if [ "$CODE" = "$REPO" ]; then "$@"; else as_root "$@"; fi; }
 
-# ensure_venv [EXTRAS]: afterwards $CODE/.venv has Homeport, installed in place, and its dependencies.
+# ensure_venv: afterwards $CODE/.venv has Homeport, installed in place, what it depends on, and what the tests need.
 ensure_venv() {
-  local extras=${1-} venv=$CODE/.venv stamp wanted
+  local venv=$CODE/.venv stamp wanted
   stamp=$venv/homeport.stamp
   "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
     fail "Python 3.11 or newer is needed; this one is $("$PYTHON" -c 'import platform; print(platform.python_version())')."
-  wanted="$(sha256sum <"$CODE/pyproject.toml") ${extras:-plain}"
-  # What has the extras has the plain one too.
-  if grep -qsxF -e "$wanted" -e "${wanted% *} [dev]" "$stamp" && [ -x "$venv/bin/homeport" ]; then return; fi
+  wanted=$(sha256sum <"$CODE/pyproject.toml")
+  if grep -qsxF -e "$wanted" "$stamp" && [ -x "$venv/bin/homeport" ]; then return; fi
   step "Installing Homeport's Python packages into $venv"
   if [ ! -e "$venv" ]; then
     record_made venv "$venv"
     in_code "$PYTHON" -m venv "$venv" || venv_failed "$venv" "it could not be made"
   fi
   in_code rm -f "$stamp"
-  in_code "$venv/bin/python" -m pip install -qq --disable-pip-version-check -e "$CODE$extras" >&2 ||
+  in_code "$venv/bin/python" -m pip install -qq --disable-pip-version-check -e "${CODE}[dev]" >&2 ||
     venv_failed "$venv" "what pip said stands above"
   printf '%s\n' "$wanted" | in_code tee "$stamp" >/dev/null
 }

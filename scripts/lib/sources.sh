@@ -1,14 +1,18 @@
 # shellcheck shell=bash
 # Reads the machine's own apt sources, in both of their forms (sources.list(5)): no mirror is named in these scripts.
 
-release_value() { (. /etc/os-release && printf '%s' "${!1-}"); }
+APT_FOLDER=${APT_FOLDER:-/etc/apt}
+OS_RELEASE=${OS_RELEASE:-/etc/os-release}
+
+# shellcheck source=/dev/null
+release_value() { (. "$OS_RELEASE" && printf '%s' "${!1-}"); }
 
 # apt_entries: every enabled binary source as a line "SUITE<tab>URI<tab>COMPONENTS<tab>SIGNED-BY".
 # (A key that stands in the stanza itself is left out: apt then takes its trusted keys.)
 apt_entries() {
   local deb822=() one_line=() file
-  for file in /etc/apt/sources.list.d/*.sources; do [ -f "$file" ] && deb822+=("$file"); done
-  for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do [ -f "$file" ] && one_line+=("$file"); done
+  for file in "$APT_FOLDER"/sources.list.d/*.sources; do [ -f "$file" ] && deb822+=("$file"); done
+  for file in "$APT_FOLDER"/sources.list "$APT_FOLDER"/sources.list.d/*.list; do [ -f "$file" ] && one_line+=("$file"); done
   if [ ${#deb822[@]} -gt 0 ]; then
     # The empty line between files keeps the last stanza of one apart from the first of the next.
     for file in "${deb822[@]}"; do grep -v '^#' "$file" || true; echo; done | awk '

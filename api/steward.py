@@ -1,15 +1,26 @@
 """The steward, over its Unix socket: apps' logs, which the API cannot read itself."""
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Final
 
 import aiohttp
 
-from homeport.errors import ComponentUnavailableError
+from homeport.errors import (
+    ComponentUnavailableError,
+    EngineUnavailableError,
+    HomeportError,
+    NotFoundError,
+    NotPossibleNowError,
+    Problem,
+)
 
 _CHUNK_BYTES: Final = 64 * 1024
+_RELAYED: Final[dict[str, type[HomeportError]]] = {
+    error.code: error for error in (NotFoundError, NotPossibleNowError, EngineUnavailableError)
+}
 _QUIET_S: Final = 15.0  # after so long without a line the client is looked at: it may have gone
 
 
@@ -36,6 +47,9 @@ class Steward:
         """The log's bytes as they come; an empty piece once the steward has agreed, and in every pause.
 
         Raises:
+            NotFoundError: the app has no container, or no such service.
+            NotPossibleNowError: too many logs are being read.
+            EngineUnavailableError: the steward does not reach Docker.
             ComponentUnavailableError: the steward does not answer, or not as it should.
         """
         query = {"tail": str(tail), "follow": str(int(follow)), **({"service": service} if service else {})}
@@ -46,7 +60,7 @@ class Steward:
                 session.get(f"http://steward/apps/{identifier}/logs", params=query) as answer,
             ):
                 if answer.status != 200:
-                    raise _away(f"It answered {answer.status}: {(await answer.text())[:500]}")
+                    raise _relayed(await answer.content.read(_CHUNK_BYTES))
                 yield b""
                 while not answer.content.at_eof():
                     yield await _next_piece(answer.content)
@@ -63,6 +77,16 @@ async def _next_piece(content: aiohttp.StreamReader) -> bytes:
             return await content.read(_CHUNK_BYTES)
     except TimeoutError:
         return b""
+
+
+def _relayed(text: bytes) -> HomeportError:
+    """The problem that the steward tells instead of a log."""
+    try:
+        problem = Problem.from_json(json.loads(text))
+    except (ValueError, TypeError):
+        return _away(f"It answered: {text[:200]!r}")
+    error = _RELAYED.get(problem.code, ComponentUnavailableError)
+    return error(problem.what, why=problem.why, remedy=problem.remedy, **problem.facts)
 
 
 def _away(why: str) -> ComponentUnavailableError:

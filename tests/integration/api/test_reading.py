@@ -13,6 +13,7 @@ from aiohttp import web
 from sqlalchemy import update
 
 from api.routes import ROUTES
+from homeport.errors import EngineUnavailableError, HomeportError, NotFoundError, NotPossibleNowError
 from homeport.models import JobState
 from homeport.state.schema import JOBS
 
@@ -323,6 +324,32 @@ def test_without_the_steward_an_apps_log_is_a_problem(box: Any, installed: Any) 
 
     assert (answer.status_code, answer.json()["code"]) == (503, "component_unavailable")
     assert answer.json()["facts"]["component"] == "steward"
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (NotFoundError("No such service.", kind="service", name="db"), 404),
+        (EngineUnavailableError("Docker does not answer."), 503),
+        (NotPossibleNowError("Too many logs are being read."), 409),
+    ],
+)
+def test_what_the_steward_refuses_is_told_in_its_words(
+    box: Any, installed: Any, serve: Any, error: HomeportError, status: int
+) -> None:
+    async def refuse(request: web.Request) -> web.Response:
+        return web.json_response(error.problem().as_json(), status=503)
+
+    installed("wiki")
+    app = web.Application()
+    app.router.add_get("/apps/{identifier}/logs", refuse)
+    serve(app, path=str(box.settings.steward_socket))
+
+    answer = box.call("GET", "/v1/apps/wiki/logs")
+
+    assert (answer.status_code, answer.json()["code"]) == (status, error.code)
+    assert answer.json()["title"] == error.what
+    assert answer.json()["facts"] == error.facts
 
 
 def _steward() -> web.Application:

@@ -12,8 +12,7 @@ from homeport.errors import BuildFailedError
 from homeport.host.files import contained, read_bounded
 from homeport.host.programs import run_program
 from homeport.plans import Control
-
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # where Debian has programs
+from homeport.settings import program_environment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,14 +131,12 @@ def _arguments(request: BuildRequest, dockerfile: Path, id_file: Path) -> list[s
 
 
 def _environment(docker_host: str, folder: str) -> dict[str, str]:
-    return {
-        "PATH": _PATH,
-        "HOME": folder,
-        "DOCKER_HOST": docker_host,
-        "DOCKER_CONFIG": folder,
-        "DOCKER_CLI_HINTS": "false",
-        "LC_ALL": "C.UTF-8",
-    }
+    return program_environment(
+        HOME=folder,
+        DOCKER_HOST=docker_host,
+        DOCKER_CONFIG=folder,
+        DOCKER_CLI_HINTS="false",
+    )
 
 
 def _find_dockerfile(request: BuildRequest) -> Path:

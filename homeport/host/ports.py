@@ -97,7 +97,7 @@ def format_ports(ports: Iterable[int]) -> str:
 
 
 def _ranges(ports: Iterable[int]) -> Iterator[tuple[int, int]]:
-    first = last = -1
+    first = last = -2  # no port, and no port's neighbour
     for port in sorted(ports):
         if port != last + 1:
             if first >= 0:

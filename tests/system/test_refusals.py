@@ -75,7 +75,11 @@ def test_an_unknown_app_cannot_be_uninstalled(homeport_box: HomeportBox) -> None
 
 
 BROKEN: Mapping[str, tuple[Mapping[str, str], str, str]] = {
-    "no app.yml": ({"docker-compose.yml": "services: {}\n"}, "definition_invalid", "app.yml"),
+    "no mapping": (
+        pulled_app("broken", "a/b:1") | {"app.yml": "- name: broken\n"},
+        "definition_invalid",
+        "app.yml",
+    ),
     "duplicate key": (
         {**pulled_app("broken", "a/b:1"), "docker-compose.yml": "services: {}\nservices: {}\n"},
         "definition_invalid",
@@ -121,5 +125,4 @@ def test_a_broken_definition_is_refused_with_file_key_and_line(homeport_box: Hom
     findings = problem["facts"]["findings"]
     assert any(key in finding["key"] or key in finding["file"] for finding in findings), findings
     assert all(finding["remedy"] for finding in findings)
-    if kind != "no app.yml":
-        assert all(finding["line"] for finding in findings)
+    assert all(finding["line"] for finding in findings)

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from homeport.catalog.definition import Definition
+from homeport.catalog.policy_ports import read_ports
+from homeport.catalog.scope import Scope
 from homeport.catalog.yaml12 import KeyPath, YamlDocument
 from homeport.errors import Finding
 
@@ -33,6 +35,7 @@ def check_definition(
     """Names that the template lacks, services without an image, an unclear main service, and the like."""
     return [
         *_check_names(app, template, definition),
+        *_check_web(document, template, definition),
         *_check_images(document, template, definition),
         *_check_main(app, document, template, definition),
         *_check_configs(document, template),
@@ -52,6 +55,28 @@ def _check_names(app: YamlDocument, template: Mapping[str, Any], definition: Def
         if name not in template["services"]:
             what = f"There is no service {name!r} in {definition.compose}."
             yield app.finding(path, "service-unknown", what, f"Name one that is there: {known}.")
+
+
+def _check_web(
+    document: YamlDocument, template: Mapping[str, Any], definition: Definition
+) -> Iterator[Finding]:
+    """HOST_PORT leads to the web page and nowhere else."""
+    web = definition.web
+    ports, _ = read_ports(Scope(template["services"], ("services",), document.file, document.line_of))
+    for port in ports:
+        if port.host_port is not None:
+            continue
+        here = f"web: {{service: {port.service}, port: {port.container_port}}}"
+        if web is None:
+            what = "HOST_PORT is the port of an app's web page, and app.yml has no `web`."
+            yield port.scope.finding("web-port", what, f"Add `{here}` to app.yml, or publish a number.")
+        elif web.service in template["services"] and (web.service, web.port) != (
+            port.service,
+            port.container_port,
+        ):
+            there = f"{port.service}:{port.container_port}"
+            what = f"HOST_PORT leads to {there}, but app.yml says {web.service}:{web.port}."
+            yield port.scope.finding("web-port", what, f"Make them the same: `{here}`.")
 
 
 def _check_images(

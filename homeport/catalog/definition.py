@@ -59,6 +59,10 @@ def _inside(text: str) -> str:
     return _claim(text, inside, "a path is relative and stays in the folder: config or srv/data")
 
 
+def _beside(text: str) -> str:
+    return _claim(text, "/" not in text, "the compose file stands beside app.yml, not in a folder")
+
+
 def _folder_inside(text: str) -> str:
     return text if text in (".", "./") else _inside(text)
 
@@ -154,7 +158,7 @@ class Definition(_Section):
     title: str = Field(min_length=1, max_length=100)
     version: Annotated[str, AfterValidator(_version)]
     description: str = Field(default="", max_length=4000)
-    compose: InnerPath = "docker-compose.yml"
+    compose: Annotated[InnerPath, AfterValidator(_beside)] = "docker-compose.yml"
     web: WebSection | None = None
     images: Mapping[ServiceName, ImageSection] = Field(default_factory=dict)
     data: tuple[InnerPath, ...] = Field(default=(), max_length=100, strict=False)

@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from homeport.catalog.definition import Definition
 from homeport.catalog.policy_mounts import check_mounts
 from homeport.catalog.policy_ports import check_ports
 from homeport.catalog.policy_rules import (
@@ -29,21 +28,18 @@ _IMAGE = re.compile(
 _IMAGE_ID = re.compile(r"(?:sha256:)?[0-9a-f]{12,64}")
 _CONTAINER_NAME = re.compile(r"APP_IDENTIFIER(?:[_.][a-z0-9_.-]+)?|[a-z0-9][a-z0-9_.-]*[_.]APP_IDENTIFIER")
 _RESTART = re.compile(r"no|always|unless-stopped|on-failure(?::[0-9]{1,4})?")
-_REMOTE_CONTEXT = re.compile(r"[a-z0-9+]+:|git@|github\.com/", re.IGNORECASE)
+_REMOTE_CONTEXT = re.compile(r"[a-z0-9+.-]+:|git@|github\.com/", re.IGNORECASE)
 
 _Check = Callable[[Scope], Iterator[Finding]]
 
 
-def check_template(
-    document: Any, *, lines: LineOf, file: str, definition: Definition | None = None
-) -> list[Finding]:
+def check_template(document: Any, *, lines: LineOf, file: str) -> list[Finding]:
     """What in the compose file is refused.
 
     Args:
         document: the parsed file, placeholders still in; its shape has passed the compose-spec schema.
         lines: the line of a key path.
         file: the file's name in findings.
-        definition: app.yml, against whose `web` the ports are checked; None: they are not.
     """
     top = Scope(document, (), file, lines)
     services = top.get("services")
@@ -57,7 +53,7 @@ def check_template(
         findings += _check_service(service)
     findings += _check_references(services)
     findings += check_mounts(services, top.get("volumes"))
-    findings += check_ports(services, definition)
+    findings += check_ports(services)
     findings += _check_top_level(top)
     return findings
 

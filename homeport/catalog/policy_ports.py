@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from homeport.catalog.definition import Definition
 from homeport.catalog.policy_rules import LOWEST_PORT, MOST_PORTS
 from homeport.catalog.scope import Scope, check_keys
 from homeport.errors import Finding
@@ -48,8 +47,8 @@ def read_ports(services: Scope) -> tuple[list[PublishedPort], list[Finding]]:
     return ports, findings
 
 
-def check_ports(services: Scope, definition: Definition | None) -> Iterator[Finding]:
-    """Refuses low ports, addresses, random host ports, ports twice, and another web port than app.yml's."""
+def check_ports(services: Scope) -> Iterator[Finding]:
+    """Refuses low ports, addresses, random host ports, and ports twice."""
     ports, findings = read_ports(services)
     yield from findings
     if len(ports) > MOST_PORTS:
@@ -61,20 +60,6 @@ def check_ports(services: Scope, definition: Definition | None) -> Iterator[Find
             what = f"The host port {port.host_port or HOST_PORT} is published twice."
             yield port.scope.finding("port-twice", what, "Keep one of the two.")
         seen.add((port.host_port, port.protocol))
-        if port.host_port is None and definition is not None:
-            yield from _check_web(port, definition)
-
-
-def _check_web(port: PublishedPort, definition: Definition) -> Iterator[Finding]:
-    web = definition.web
-    here = f"{{service: {port.service}, port: {port.container_port}}}"
-    if web is None:
-        what = "HOST_PORT is the port of an app's web page, and app.yml has no `web`."
-        yield port.scope.finding("web-port", what, f"Add `web: {here}` to app.yml, or publish a port number.")
-    elif (web.service, web.port) != (port.service, port.container_port):
-        there = f"{port.service}:{port.container_port}"
-        what = f"HOST_PORT leads to {there}, but app.yml says {web.service}:{web.port}."
-        yield port.scope.finding("web-port", what, f"Make them the same: `web: {here}`.")
 
 
 def _published(service: str, item: Scope) -> list[PublishedPort]:

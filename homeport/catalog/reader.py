@@ -57,15 +57,14 @@ def _read_template(folder: Path, document: YamlDocument, definition: Definition)
     settings = {name: setting.default for name, setting in definition.settings.items() if not setting.build}
     _check_shape(document)
     template = fill_settings(document.value, settings)
-    # Ports are compared with app.yml below, when `extends` has brought in those of other services.
-    _check_policy(document, template, None)
+    _check_policy(document, template)
     settled = settle(
         document,
         template=template,
         read_file=functools.partial(_read_extra, folder),
         read_template=functools.partial(_read_extended, folder, settings),
     )
-    _check_policy(document, settled, definition)
+    _check_policy(document, settled)
     return settled
 
 
@@ -84,7 +83,7 @@ def _read_extended(folder: Path, settings: dict[str, str], name: str) -> YamlDoc
     document = _load(folder, name)
     _check_shape(document)
     filled = fill_settings(document.value, settings)
-    _check_policy(document, filled, None)
+    _check_policy(document, filled)
     return document.with_value(filled)
 
 
@@ -93,7 +92,7 @@ def _check_shape(document: YamlDocument) -> None:
         raise DefinitionInvalidError(f"{document.file} is not a valid compose file.", findings)
 
 
-def _check_policy(document: YamlDocument, template: Any, definition: Definition | None) -> None:
-    findings = check_template(template, lines=document.line_of, file=document.file, definition=definition)
+def _check_policy(document: YamlDocument, template: Any) -> None:
+    findings = check_template(template, lines=document.line_of, file=document.file)
     if findings:
         raise PolicyRefusedError(f"{document.file} asks for what is not allowed.", findings)

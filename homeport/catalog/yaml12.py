@@ -267,6 +267,7 @@ class _Builder:
         return _Node(entries, event.start_mark.line + 1, size, height)
 
     def _key(self, event: Any, path: KeyPath, entries: dict[str, tuple[int, _Node]]) -> str:
+        line = event.start_mark.line + 1
         if not isinstance(event, yaml.ScalarEvent):
             what = "A key is a list, a mapping or an alias."
             self._stop(path, event, "yaml-key", what, "Write the key as a word.")
@@ -279,7 +280,7 @@ class _Builder:
             what = f"The key {key!r} stands here a second time; the first is in line {entries[key][0]}."
             self._stop((*path, key), event, "yaml-duplicate-key", what, "Keep one of the two.")
         if event.anchor is not None:
-            self._anchors[event.anchor] = _Node(key, event.start_mark.line + 1)
+            self._anchors[event.anchor] = _Node(key, line)
         return key
 
     def _merge_source(self, path: KeyPath, event: Any, depth: int) -> dict[str, tuple[int, _Node]]:

@@ -9,11 +9,11 @@ from typing import Final
 from aiohttp import web
 
 from api.app import create_app
-from api.system import check_tables
 from homeport.errors import HomeportError
 from homeport.logs import set_up_logging
 from homeport.settings import Settings, load_settings
 from homeport.state.database import Database
+from homeport.state.schema import check_tables
 
 _DRAIN_S: Final = 5.0  # requests under way at SIGTERM have so long
 _PR_SET_PDEATHSIG: Final = 1  # prctl(2)

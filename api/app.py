@@ -10,7 +10,6 @@ from aiohttp import web
 from api.auth import TokenCheck
 from api.context import CONTEXT, Context
 from api.definitions import Definitions
-from api.feed import EventFeed
 from api.metrics import RequestCounts
 from api.middleware import MIDDLEWARES, add_request_id
 from api.openapi import describe
@@ -23,6 +22,7 @@ from api.writer import Writer
 from homeport.settings import Settings
 from homeport.state.database import Database
 from homeport.state.doorbell import Doorbell
+from homeport.state.feed import EventFeed
 
 
 def create_app(settings: Settings) -> web.Application:

@@ -10,7 +10,6 @@ from sqlalchemy import Connection
 
 from api.auth import TokenCheck
 from api.definitions import Definitions
-from api.feed import EventFeed
 from api.metrics import RequestCounts
 from api.ringer import Ringer
 from api.steward import Steward
@@ -18,6 +17,7 @@ from api.streams import Streams
 from api.writer import Writer
 from homeport.settings import Settings
 from homeport.state.database import Database
+from homeport.state.feed import EventFeed
 
 T = TypeVar("T")
 

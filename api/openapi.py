@@ -34,6 +34,7 @@ def describe(routes: Sequence[Route], version: str) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": schemas.get("$defs", {}),
+            "responses": {"Problem": _body("application/problem+json", "A problem.", shapes[ProblemShape])},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     }
@@ -53,7 +54,7 @@ def _operation(route: Route, shapes: dict[Any, Any]) -> dict[str, Any]:
         "parameters": [*_path_parameters(route), *_query_parameters(route)],
         "responses": {
             **{str(status): _answer(status, answer, shapes) for status, answer in route.answers.items()},
-            **{str(status): _problem(status, shapes) for status in problems},
+            **{str(status): {"$ref": "#/components/responses/Problem"} for status in problems},
         },
     }
     if route.body is not None:
@@ -95,16 +96,15 @@ def _inlined(shape: Any, definitions: dict[str, Any]) -> Any:
 
 
 def _answer(status: int, answer: Answer, shapes: dict[Any, Any]) -> dict[str, Any]:
-    described: dict[str, Any] = {"description": HTTPStatus(status).phrase}
-    if isinstance(answer, str):
-        described["content"] = {media_type: {} for media_type in answer.split(",")}
-    elif answer is not None:
-        described["content"] = {"application/json": {"schema": shapes[answer]}}
-    return described
+    phrase = HTTPStatus(status).phrase
+    match answer:
+        case None:
+            return {"description": phrase}
+        case str():
+            return {"description": phrase, "content": {media_type: {} for media_type in answer.split(",")}}
+        case _:
+            return _body("application/json", phrase, shapes[answer])
 
 
-def _problem(status: int, shapes: dict[Any, Any]) -> dict[str, Any]:
-    return {
-        "description": HTTPStatus(status).phrase,
-        "content": {"application/problem+json": {"schema": shapes[ProblemShape]}},
-    }
+def _body(media_type: str, words: str, schema: Any) -> dict[str, Any]:
+    return {"description": words, "content": {media_type: {"schema": schema}}}

@@ -10,17 +10,17 @@ from typing import Any, Final
 
 from aiohttp import web
 from redis.exceptions import RedisError
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from api.context import Context
-from api.feed import connect_redis
 from api.metrics import CONTENT_TYPE, render_state
 from homeport.errors import HomeportError
 from homeport.models import AppState, JobKind, JobState
 from homeport.names import BASE_PORT
 from homeport.state.apps import list_apps
+from homeport.state.feed import connect_redis
 from homeport.state.jobs import count_jobs
-from homeport.state.schema import METADATA
+from homeport.state.schema import check_tables
 
 _PROBE_S: Final = 2.0  # a component that takes longer counts as down
 _ALL: Final = 100_000  # more apps than there are ports
@@ -43,7 +43,8 @@ async def readyz(context: Context) -> web.Response:
 async def show(context: Context) -> web.Response:
     """Versions, the settings that matter, counts, room on the disk, and how the components are."""
     components = await _components(context)
-    apps, jobs = await context.read(lambda connection: (_count_apps(connection), count_jobs(connection)))
+    apps, jobs = await context.read(_counts)
+    queued = sum(count for (_, state), count in jobs.items() if state is JobState.QUEUED)
     settings = context.settings
     disk = await asyncio.to_thread(shutil.disk_usage, settings.state_dir)
     ok = all(component["status"] == "ok" for component in components.values())
@@ -59,7 +60,7 @@ async def show(context: Context) -> web.Response:
                 "proxy": settings.proxy,
                 "base_port": BASE_PORT,
             },
-            "counts": {"apps": sum(apps.values()), "jobs": sum(jobs.values()), "queued": _queued(jobs)},
+            "counts": {"apps": sum(apps.values()), "jobs": sum(jobs.values()), "queued": queued},
             "disk": {"path": str(settings.state_dir), "total_bytes": disk.total, "free_bytes": disk.free},
             "components": components,
         }
@@ -68,19 +69,9 @@ async def show(context: Context) -> web.Response:
 
 async def metrics(context: Context) -> web.Response:
     """Figures for Prometheus."""
-    apps, jobs = await context.read(lambda connection: (_count_apps(connection), count_jobs(connection)))
+    apps, jobs = await context.read(_counts)
     text = render_state(version("homeport"), jobs, apps, context.streams.count) + context.requests.rendered()
     return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
-
-
-def check_tables(connection: Connection) -> None:
-    """Looks whether every table has the columns that this version works with.
-
-    Raises:
-        StateUnavailableError: one is missing (`Database` translates it).
-    """
-    for table in METADATA.sorted_tables:
-        connection.execute(select(table).limit(0))
 
 
 async def _components(context: Context) -> dict[str, dict[str, Any]]:
@@ -118,9 +109,6 @@ async def _steward(context: Context) -> str:
     return "" if await context.steward.is_up() else "It does not answer on its socket."
 
 
-def _count_apps(connection: Connection) -> Counter[AppState]:
-    return Counter(app.state for app in list_apps(connection, after=None, limit=_ALL))
-
-
-def _queued(jobs: Mapping[tuple[JobKind, JobState], int]) -> int:
-    return sum(count for (_, state), count in jobs.items() if state is JobState.QUEUED)
+def _counts(connection: Connection) -> tuple[Counter[AppState], Mapping[tuple[JobKind, JobState], int]]:
+    apps = Counter(app.state for app in list_apps(connection, after=None, limit=_ALL))
+    return apps, count_jobs(connection)

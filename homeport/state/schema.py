@@ -7,6 +7,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Connection,
     Float,
     ForeignKey,
     Index,
@@ -14,6 +15,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    select,
 )
 
 from homeport.models import AppState, DesiredState, ImageOrigin, JobKind, JobState, Queue, StepState
@@ -150,3 +152,13 @@ TOKENS: Final = Table(
     Column("created_at", Moment, nullable=False),
     Column("expires_at", Moment),
 )
+
+
+def check_tables(conn: Connection) -> None:
+    """Looks whether every table has the columns that this version works with.
+
+    Raises:
+        StateUnavailableError: one is missing (`Database` translates it).
+    """
+    for table in METADATA.sorted_tables:
+        conn.execute(select(table).limit(0))

@@ -1,4 +1,4 @@
-"""Knows the newest event, and wakes the streams that wait for one."""
+"""Knows the newest event, and wakes the streams of an asynchronous process that wait for one."""
 
 import asyncio
 import logging

@@ -1,5 +1,6 @@
 """The Docker Engine: what Homeport asks of it, over docker-py, with errors of our own."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -224,7 +225,9 @@ class Engine:
 
     def _new_client(self) -> docker.APIClient:
         with translated("agree on a version"):  # asks the engine for its version
-            return docker.APIClient(base_url=self.docker_host, version="auto", timeout=int(self._timeout_s))
+            return docker.APIClient(
+                base_url=self.docker_host, version="auto", timeout=math.ceil(self._timeout_s)
+            )
 
     def _inspect_container(self, name: str) -> ContainerState | None:
         try:

@@ -1,5 +1,6 @@
 """Running a program: bounded, cancellable, and gone when it is told to go or when we die."""
 
+import contextlib
 import os
 import selectors
 import shutil
@@ -71,14 +72,14 @@ def run_program(
         StalledError: no output for `stall_s`.
         CeilingReachedError: it ran for `ceiling_s`.
     """
-    with _start(argv, environment, cwd, with_stdin=stdin is not None) as process:
-        watch = _Watch(process, Path(argv[0]).name, on_line, on_output, stdin)
-        try:
-            watch.until_ended(control, stall_s, ceiling_s)
-        finally:
-            _kill_group(process)
-            watch.close()
-        return ProgramResult(exit_code=process.returncode, tail=tuple(watch.tail))
+    process = _start(argv, environment, cwd, with_stdin=stdin is not None)
+    watch = _Watch(process, Path(argv[0]).name, on_line, on_output, stdin)
+    try:
+        watch.until_ended(control, stall_s, ceiling_s)
+    finally:
+        _kill_group(process)
+        watch.close()
+    return ProgramResult(exit_code=process.returncode, tail=tuple(watch.tail))
 
 
 def find_program(name: str, environment: Mapping[str, str]) -> str:
@@ -122,7 +123,8 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):  # nobody is left, or only what changed its user
         process.kill()
-    process.wait(_REAP_S)
+    with contextlib.suppress(subprocess.TimeoutExpired):  # stuck in the kernel: it goes when its disk answers
+        process.wait(_REAP_S)
 
 
 class _Watch:
@@ -169,9 +171,12 @@ class _Watch:
         self._take_lines(self._cutter.flush())
 
     def close(self) -> None:
-        """Lets go of what the watch has opened; the pipes are closed with the process."""
+        """Lets go of the pipes and of what the watch has opened."""
         self._selector.close()
         os.close(self._ended)
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
 
     def _add(self, pipe: IO[bytes], event: int) -> None:
         os.set_blocking(pipe.fileno(), False)

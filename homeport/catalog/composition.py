@@ -6,6 +6,7 @@ Compose gets only what we rendered, so what other files of the definition add is
 
 import copy
 import posixpath
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Never
 
@@ -22,6 +23,7 @@ _REPLACED: Final = frozenset({"command", "entrypoint", "test"})
 _VARIABLES: Final = frozenset({"environment", "labels", "args"})
 _BY_NAME: Final = frozenset({"depends_on", "networks"})
 _MAX_CHAIN: Final = 16
+_OCTAL_MODE: Final = re.compile(r"[0-7]{1,5}")
 
 
 def escape_dollars(text: str) -> str:
@@ -49,6 +51,7 @@ def settle(
         extended = _extended(document, template, name, read_template, ())
         if "env_file" in extended:
             extended = _with_env_files(extended, read_file)
+        _number_modes(extended)
         services[name] = extended
     for config in (settled.get("configs") or {}).values():
         if config and "file" in config:
@@ -174,6 +177,16 @@ def _with_env_files(service: dict[str, Any], read_file: ReadFile) -> dict[str, A
         variables |= {key: escape_dollars(value) for key, value in found.items()}
     service["environment"] = variables | as_variables(service.get("environment"))
     return service
+
+
+def _number_modes(service: dict[str, Any]) -> None:
+    """File modes with a leading zero, which were read as text, become the numbers that Compose wants."""
+    places = [item for item in service.get("configs") or () if isinstance(item, dict)]
+    mounts = (item.get("tmpfs") for item in service.get("volumes") or () if isinstance(item, dict))
+    for place in [*places, *(tmpfs for tmpfs in mounts if isinstance(tmpfs, dict))]:
+        mode = place.get("mode")
+        if isinstance(mode, str) and _OCTAL_MODE.fullmatch(mode):
+            place["mode"] = int(mode, 8)
 
 
 def _text(read_file: ReadFile, name: str) -> str:

@@ -6,8 +6,8 @@ schema (YAML 1.2.2, section 10.3), and why:
 
 - A number with a leading zero stays the text it was. Core says that `0755` is 755; Compose's reader (go-yaml,
   tried with Compose 5.6) says 493, and gives a container `UMASK=18` where the file says `022`. Nobody means
-  either. As text it reaches an environment variable as written, and Compose reads the text of a `mode` as
-  octal.
+  either. As text it reaches an environment variable as written; of a file's mode the reader makes the octal
+  number (composition.py).
 - `<<` merges mappings, as Compose does, though YAML 1.2 dropped it.
 - Keys are strings, numbers are finite and within 64 bits: Compose can take no others.
 - `0b11`, `1_000`, `2001-01-01`, `1:30`, `yes` and `on` are text, as core says.

@@ -2,8 +2,12 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from homeport.catalog.policy_rules import ALLOWED, FORBIDDEN_IN_SERVICE
 from homeport.catalog.reader import builds_images, read_definition
+from homeport.catalog.yaml12 import dump_yaml
 from homeport.errors import DefinitionInvalidError, Finding, PolicyRefusedError
 from homeport.models import Limits
 
@@ -268,6 +272,63 @@ def test_settings_give_variables_their_values(make_definition: MakeDefinition) -
     environment = read_definition(folder).template["services"]["web"]["environment"]
 
     assert environment == {"PUID": "1000", "COST": "$$5"}
+
+
+def test_a_leading_zero_stays_text_in_a_variable_and_is_octal_in_a_mode(
+    make_definition: MakeDefinition,
+) -> None:
+    compose = COMPOSE + (
+        "    environment: {UMASK: 022, PORT: 0755}\n"
+        "    restart: no\n"
+        "    volumes: [{type: tmpfs, target: /t, tmpfs: {mode: 0755}}]\n"
+        "    configs: [{source: c, target: /c, mode: '0440'}]\n"
+        "configs: {c: {content: x}}\n"
+    )
+
+    web = read_definition(make_definition({"docker-compose.yml": compose})).template["services"]["web"]
+
+    assert web["environment"] == {"UMASK": "022", "PORT": "0755"}
+    assert web["restart"] == "no"
+    assert web["volumes"][0]["tmpfs"]["mode"] == 0o755
+    assert web["configs"][0]["mode"] == 0o440
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-1, 70000)
+    | st.floats(0, 2)
+    | st.sampled_from(["a", "web", "./x", "/etc", "1:2:3:4", ":", "", "x=y", "host", "0755", "$"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["a", "type", "source", "target", "file", "service", "context", "args", "path"])
+            | st.sampled_from(["condition", "resources", "limits", "driver", "options", "tmpfs", "mode"]),
+            inner,
+            max_size=3,
+        )
+    ),
+    max_leaves=5,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(key=st.sampled_from(sorted(ALLOWED["service"] | set(FORBIDDEN_IN_SERVICE))), value=VALUES)
+def test_whatever_a_template_holds_it_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, key: str, value: object
+) -> None:
+    folder = tmp_path_factory.getbasetemp() / "any"
+    folder.mkdir(exist_ok=True)
+    (folder / "app.yml").write_text(APP)
+    service = {"image": "nginx", key: value}
+    (folder / "docker-compose.yml").write_text(dump_yaml({"services": {"web": service, "a": {"image": "b"}}}))
+
+    try:
+        loaded = read_definition(folder)
+    except (DefinitionInvalidError, PolicyRefusedError) as error:
+        assert all(finding.what and finding.remedy for finding in error.findings)  # noqa: PT017 - either is right
+    else:
+        assert loaded.services == ("web", "a")
 
 
 def test_the_digest_follows_every_file_and_execute_bit(make_definition: MakeDefinition) -> None:

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from build_cache.build_progress import BuildModel
+from build_cache.context import find_dockerfile
 from build_cache.failure import BuildOutput, explain_failure
 from build_cache.rawjson import RecordReader
-from homeport.errors import BuildFailedError
-from homeport.host.files import contained, read_bounded
+from homeport.host.files import read_bounded
 from homeport.host.programs import run_program
 from homeport.plans import Control
 from homeport.settings import program_environment
@@ -68,7 +68,7 @@ def build_image(
         StalledError: nothing was heard for `stall_s`.
         CeilingReachedError: it took `ceiling_s`.
     """
-    dockerfile = _find_dockerfile(request)
+    dockerfile = find_dockerfile(request.service, request.context, request.dockerfile)
     follower = _Follower(on_progress, log)
     # a configuration folder of our own: what an owner configured for a client of theirs plays no part here
     with tempfile.TemporaryDirectory(prefix="homeport-build-") as folder:
@@ -136,26 +136,4 @@ def _environment(docker_host: str, folder: str) -> dict[str, str]:
         DOCKER_HOST=docker_host,
         DOCKER_CONFIG=folder,
         DOCKER_CLI_HINTS="false",
-    )
-
-
-def _find_dockerfile(request: BuildRequest) -> Path:
-    if not request.context.is_dir():
-        raise _nothing_to_build(request, f"Its build context {request.context} is no folder.")
-    path = contained(Path(request.dockerfile), request.context)
-    if not path.is_file():
-        raise _nothing_to_build(request, f"There is no {request.dockerfile} in {request.context}.")
-    return path
-
-
-def _nothing_to_build(request: BuildRequest, why: str) -> BuildFailedError:
-    return BuildFailedError(
-        f"The image of service {request.service!r} could not be built: its Dockerfile is missing.",
-        why=why,
-        remedy="Correct `context` and `dockerfile` under `images` in the definition's app.yml.",
-        service=request.service,
-        instruction="",
-        line=None,
-        exit_code=None,
-        last_lines=[],
     )

@@ -8,9 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from homeport.host.files import contained
+from build_cache.context import find_dockerfile
+from homeport.host.files import read_bounded
 
 _PIECE_BYTES = 1024 * 1024
+_DOCKERFILE_BYTES = 4 * 1024 * 1024
 _DIGITS = 12  # 48 bits: two versions of one service share a tag once in 10^14 changes
 _VERSION_CHARACTERS = 100  # a tag has at most 128 (distribution's reference grammar)
 
@@ -47,10 +49,11 @@ def content_tag(
         args: the build arguments.
 
     Raises:
+        BuildFailedError: there is no such context or Dockerfile.
         ForeignObjectError: the Dockerfile lies outside the context.
         OSError: something cannot be read.
     """
-    text = contained(Path(dockerfile), context).read_bytes()
+    text = read_bounded(find_dockerfile(service, context, dockerfile), _DOCKERFILE_BYTES)
     digest = hash_content(read_context(context), text, args)
     name = _safe(f"{definition}-{service}".lower(), r"[^a-z0-9]+")
     return f"homeport/{name}:{_safe(version, r'[^A-Za-z0-9_.-]+')[:_VERSION_CHARACTERS]}-{digest[:_DIGITS]}"

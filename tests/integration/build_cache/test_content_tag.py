@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from build_cache.content_tag import content_tag
-from homeport.errors import ForeignObjectError
+from homeport.errors import BuildFailedError, ForeignObjectError
 
 
 def _tag(context: Path, *, version: str = "1.0", service: str = "web", dockerfile: str = "Dockerfile") -> str:
@@ -82,3 +82,10 @@ def test_a_dockerfile_outside_the_context_is_refused(context: Path, tmp_path: Pa
 
     with pytest.raises(ForeignObjectError):
         _tag(context, dockerfile="../Dockerfile")
+
+
+def test_a_missing_dockerfile_or_context_is_told(context: Path) -> None:
+    with pytest.raises(BuildFailedError, match="missing"):
+        _tag(context, dockerfile="Other")
+    with pytest.raises(BuildFailedError, match="missing"):
+        _tag(context / "absent")

@@ -1,4 +1,4 @@
-"""What the system tests stand on. Everything here is real; without root or an engine they fail, none is skipped."""
+"""What the system tests stand on. All is real; without root or an engine they fail, none is skipped."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -44,7 +44,7 @@ def homeport_box(engine_box: EngineBox) -> Iterator[HomeportBox]:
 
 @pytest.fixture
 def fresh_homeport(engine_box: EngineBox) -> Iterator[FreshHomeport]:
-    """Starts another Homeport with settings of its own: `fresh_homeport(healthy_s=5)`; stopped after the test."""
+    """Starts another Homeport with own settings: `fresh_homeport(healthy_s=5)`; stopped after the test."""
     boxes: list[HomeportBox] = []
 
     def begin(**settings: object) -> HomeportBox:

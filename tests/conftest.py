@@ -1,0 +1,11 @@
+"""What all tests share: none of them sees the settings of the one who runs them."""
+
+import os
+
+import pytest
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Takes Homeport's settings out of the environment of the tests."""
+    for name in [name for name in os.environ if name.startswith("HOMEPORT_")]:
+        del os.environ[name]

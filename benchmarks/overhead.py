@@ -1,6 +1,6 @@
-"""What Homeport adds to Compose: from the API request to healthy, beside a bare `docker compose up -d --wait`.
+"""What Homeport adds to Compose: request to healthy, beside a bare `docker compose up -d --wait`.
 
-Both start the same rendered project, with its image present and its data folder empty, in turn and in one run.
+Both start the same rendered project, its image present and its data folder empty, in turn and in one run.
 """
 
 import shutil

@@ -1,6 +1,7 @@
 """Requests that are refused before a job is accepted: a clear problem, and nothing changed."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 import requests
@@ -10,7 +11,7 @@ from tests.harness.engine import EngineBox
 from tests.harness.homeport_box import HomeportBox, Json
 
 
-def refused(box: HomeportBox, body: Json, status: int, **options: object) -> Json:
+def refused(box: HomeportBox, body: Json, status: int, **options: Any) -> Json:
     jobs = box.get("/v1/jobs?limit=1")["items"]
     answer = box.request("POST", "/v1/apps", json=body, **options)
     assert answer.status_code == status, answer.text

@@ -1,4 +1,4 @@
-"""Apps' logs over the steward's Unix socket: read-only and bounded, for the API, which cannot reach Docker."""
+"""Apps' logs over a Unix socket: read-only and bounded, for the API, which cannot reach Docker."""
 
 import asyncio
 import json

@@ -80,13 +80,15 @@ def _logging(settings: Settings) -> dict[str, Any]:
 
 
 def _health_check(given: Any, settings: Settings) -> dict[str, Any] | None:
-    """The check, looked at every second while the app starts.
+    """The template's check, looked at every second while the app starts.
 
     Without `start_interval` Docker first looks after a whole interval, 30 s by default; and that counts only
-    within a start period, which therefore is as long as we wait. A service without a check gets these two as
-    well: they join the check that its image may have, and mean nothing if it has none.
+    within a start period, which therefore is as long as we wait. A service without a check gets none of this:
+    an empty one would join its image's own, but `docker compose up --wait` fails on it where there is none.
     """
-    check = dict(given or {})
+    if not given:
+        return None
+    check = dict(given)
     if check.get("disable") or check.get("test") in ("NONE", ["NONE"]):
         return check
     check.setdefault("start_interval", "1s")

@@ -194,6 +194,7 @@ def test_a_health_check_is_looked_at_every_second_while_the_app_starts(tmp_path:
         "start_period": "120s",
     }
     assert service(rendered, "seed")["healthcheck"] == {"disable": True}
+    assert "healthcheck" not in service(rendered, "web")
 
 
 def test_logs_are_rotated_and_privileges_are_not_gained(tmp_path: Path) -> None:

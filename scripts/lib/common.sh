@@ -69,7 +69,11 @@ forget_made() { # KIND [VALUE]
   local kept
   kept=$(awk -v kind="$1" -v value="${2-}" '!($1 == kind && (value == "" || substr($0, length(kind) + 2) == value))' \
     "$SETUP_RECORD")
-  printf '%s' "${kept:+$kept$'\n'}" | as_root tee "$SETUP_RECORD" >/dev/null
+  if [ -n "$kept" ]; then
+    printf '%s\n' "$kept" | as_root tee "$SETUP_RECORD" >/dev/null
+  else
+    as_root rm -rf "${SETUP_RECORD%/*}"
+  fi
 }
 
 # stop_process PID SECONDS: asks it to end, waits, and kills it where it does not.

@@ -73,7 +73,8 @@ install_missing() {
   if [ "$ENGINE_FROM" = debian13 ]; then add_debian13_source; fi
   step "Reading the lists of packages"
   # A source of somebody else's may fail; whether ours can be had is seen in the next step.
-  apt_get update || say "(apt-get update complained; going on with what it got)"
+  apt_get update || true
+  grep -E '^(E|W):' "$APT_OUTPUT" | sort -u | head -n 8 >&2 || true
   local targets=("${MISSING[@]}") package
   for package in "${MISSING_ENGINE[@]}"; do
     if [ "$ENGINE_FROM" = debian13 ]; then targets+=("$package/trixie"); else targets+=("$package"); fi
@@ -139,7 +140,9 @@ apt_get() {
 apt_failed() {
   tail -n 15 "$APT_OUTPUT" >&2
   rm -f "$APT_OUTPUT"
-  fail "packages $1." "What apt said stands above. The sources that were added are taken out again."
+  local undone=
+  if [ "$ADDED_DEBIAN13" = yes ]; then undone="The source of Debian 13 is taken out again."; fi
+  fail "packages $1." "What apt said stands above." "$undone"
 }
 
 add_debian13_source() {

@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+from http import HTTPStatus
 
 import requests
 from docker import DockerClient
@@ -89,7 +90,7 @@ class Registry:
 
     def has(self, reference: str) -> bool:
         """Whether the registry has something under `name:tag`."""
-        return self._manifest("HEAD", reference).status_code == requests.codes.ok
+        return self._manifest("HEAD", reference).status_code == HTTPStatus.OK
 
     def delete(self, reference: str) -> None:
         """Makes the registry forget `name:tag`."""
@@ -105,6 +106,6 @@ class Registry:
 
     def _answers(self) -> bool:
         try:
-            return bool(requests.get(f"http://{self.address}/v2/", timeout=2).ok)
+            return requests.get(f"http://{self.address}/v2/", timeout=2).status_code == HTTPStatus.OK
         except requests.RequestException:
             return False

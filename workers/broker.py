@@ -80,7 +80,8 @@ class BellConsumer(_RedisConsumer):
                 return None
             self.misses = 0
             key = f"{self.broker.namespace}:{self.queue_name}"
-            if self.broker.client.blmove(key, key, self._block_s, "LEFT", "LEFT") is None:
+            is_there = self.broker.client.blmove(key, key, self._block_s, "LEFT", "LEFT") is not None
+            if not is_there or self._bell.is_closing.is_set():
                 return None
         return self._fetched()
 
@@ -104,12 +105,12 @@ class BellConsumer(_RedisConsumer):
             self._owed.popleft()
 
     def _note_away(self, error: Exception) -> None:
-        if not self._is_away:
+        if not self._is_away and not self.queue_name.endswith(".DQ"):  # its twin says it already
             _log.warning("queue %s: Redis is away (%s); trying until it is back", self.queue_name, error)
         self._is_away = True
 
     def _note_back(self) -> None:
-        if self._is_away:
+        if self._is_away and not self.queue_name.endswith(".DQ"):
             _log.info("queue %s: Redis is back", self.queue_name)
         self._is_away = False
 

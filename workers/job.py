@@ -117,7 +117,7 @@ class JobRunner:
             _log.warning("the job was not handed back, its lease will expire: %s", error)
             return
         _log.info("handed back")
-        self._wake([lease.job_id])
+        self._wake([lease.job_id])  # to the next worker; this one fetches nothing any more
 
     def _wake(self, job_ids: list[str]) -> None:
         """Announces what was written, and sends the jobs that may run now; else the outbox will."""

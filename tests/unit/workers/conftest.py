@@ -1,0 +1,127 @@
+"""An app's whole life on a machine in memory; files and the database lie in a folder of the test's own."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from homeport.models import App, Job, JobState, Queue
+from homeport.plans import Control, Outcome, run_plan
+from homeport.settings import Settings
+from homeport.state import accept, apps, leases
+from homeport.state.database import Database, migrate
+from homeport.state.journal import JobJournal
+from homeport.state.schema import CLAIMS
+from tests.unit.workers.fakes import Machine
+from workers.operation import RunningJob
+from workers.operations import operations_with
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+APP_YML = """
+name: notes
+title: Notes
+version: "1.0"
+web: {service: web, port: 80}
+images: {web: {context: ./web}}
+data: [files]
+"""
+TEMPLATE = """
+services:
+  web: {volumes: ["./files:/files"], depends_on: [db]}
+  db: {image: "database:1", volumes: ["store:/store"]}
+volumes: {store: {}}
+"""
+
+
+class NoStop:
+    def check(self) -> None:
+        pass
+
+
+class Household:
+    """A catalog with one definition, a machine, and its database."""
+
+    def __init__(self, folder: Path) -> None:
+        self.settings = Settings(
+            state_dir=folder / "state", run_dir=folder / "run", catalog_dir=folder / "catalog"
+        )
+        migrate(self.settings.database)
+        self.database = Database(self.settings.database)
+        self.machine = Machine(self.settings, self.database)
+        self.machine.engine.registry.add("database:1")
+        definition = self.settings.catalog_dir / "notes"
+        (definition / "web").mkdir(parents=True)
+        (definition / "app.yml").write_text(APP_YML)
+        (definition / "docker-compose.yml").write_text(TEMPLATE)
+        (definition / "web" / "Dockerfile").write_text("FROM scratch\n")
+        self.project_dir = self.settings.projects_dir / "notes"
+
+    def accept_install(self) -> Job:
+        with self.database.write() as connection:
+            return accept.accept_install(
+                connection, job_id=uuid4().hex, identifier="notes", host_name="notes.localhost",
+                app_id=None, definition="notes", queue=Queue.BUILDS, now=NOW,
+            )  # fmt: skip
+
+    def install(self, control: Control | None = None) -> Outcome:
+        return self.run(self.accept_install(), control)
+
+    def uninstall(self, **parameters: Any) -> Outcome:
+        with self.database.write() as connection:
+            job = accept.accept_uninstall(
+                connection, job_id=uuid4().hex, identifier="notes", parameters=parameters, now=NOW
+            )
+        return self.run(job)
+
+    def run(self, job: Job, control: Control | None = None) -> Outcome:
+        """One run of the job, as a worker would do it."""
+        with self.database.write() as connection:
+            lease = leases.take(connection, job.id, owner="test", ttl_s=60, now=NOW)
+        assert lease is not None
+        self.log: list[str] = []
+        journal = JobJournal(self.database, lease, log=self.log.append, now=lambda: NOW, publish=lambda: None)
+        running = RunningJob(job=job, steps=journal.steps, undo_control=NoStop())
+        plan, context = operations_with(self.machine.tools)[job.kind](running)
+        try:
+            outcome = run_plan(plan, context, journal, control or NoStop(), turned_back=job.problem)
+        except BaseException:
+            with self.database.write() as connection:
+                leases.hand_back(connection, lease, NOW)
+            raise
+        with self.database.write() as connection:
+            if outcome.problem is not None:
+                context.give_up(connection)
+            state = JobState(outcome.ending.value)
+            leases.finish(connection, lease, state=state, problem=outcome.problem, result=None, now=NOW)
+        return outcome
+
+    def app(self) -> App | None:
+        with self.database.read() as connection:
+            return apps.find_app(connection, "notes")
+
+    def left(self) -> dict[str, Any]:
+        """Everything of the app that is anywhere, images apart."""
+        with self.database.read() as connection:
+            claimed = [row.kind for row in connection.execute(CLAIMS.select())]
+        engine = self.machine.engine
+        found: dict[str, Any] = {
+            "app": self.app(),
+            "claims": claimed,
+            "containers": sorted(engine.live),
+            "networks": sorted(engine.nets),
+            "volumes": sorted(engine.vols),
+            "reserved": sorted(self.machine.reserved),
+            "files": sorted(path.name for path in self.settings.projects_dir.glob("*")),
+        }
+        return {name: things for name, things in found.items() if things}
+
+
+@pytest.fixture
+def household(tmp_path: Path) -> Iterator[Household]:
+    household = Household(tmp_path)
+    yield household
+    household.database.close()

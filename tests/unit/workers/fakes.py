@@ -1,0 +1,174 @@
+"""A machine in memory: an engine, projects on it, ports; with state, so that tests look at what is left."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from build_cache.builder import BuildRequest, BuiltImage
+from compose.values import COMPOSE_FILE, HealthExpectation
+from homeport.errors import EngineUnavailableError, PullFailedError
+from homeport.host.engine import ContainerState, ImageState, NetworkState, PullProgress, VolumeState
+from homeport.host.ports import Listener
+from homeport.plans import Control
+from homeport.settings import Settings
+from homeport.state.database import Database
+from workers.tools import Tools
+
+
+def image_state(reference: str, labels: Mapping[str, str] | None = None) -> ImageState:
+    return ImageState(
+        id=f"sha256:{reference}",
+        tags=(reference,),
+        repo_digests=(),
+        size_bytes=1000,
+        created="",
+        labels=labels or {},
+        exposed_ports=(),
+    )
+
+
+def container_state(name: str, project: str, labels: Mapping[str, str], image: str = "") -> ContainerState:
+    return ContainerState(
+        id=f"id-{name}", name=name, service="web", project=project, labels=labels, image_id=f"sha256:{image}",
+        state="running", exit_code=0, restart_count=0, restarting=False, oom_killed=False, health=None,
+        health_output="", started_at="", restart_policy="", network_ports={},
+    )  # fmt: skip
+
+
+class FakeEngine:
+    """What Docker has: images by reference, containers, networks and volumes by name."""
+
+    def __init__(self) -> None:
+        self.is_up = True
+        self.registry: set[str] = set()
+        self.images: dict[str, ImageState] = {}
+        self.live: dict[str, ContainerState] = {}
+        self.nets: dict[str, Mapping[str, str]] = {}
+        self.vols: dict[str, Mapping[str, str]] = {}
+
+    def version(self) -> str:
+        if not self.is_up:
+            raise EngineUnavailableError("Docker does not answer.")
+        return "1"
+
+    def root_dir(self) -> Path:
+        return Path("/nowhere")
+
+    def image(self, reference: str) -> ImageState | None:
+        self.version()
+        by_id = {state.id: state for state in self.images.values()}
+        return self.images.get(reference) or by_id.get(reference)
+
+    def pull(
+        self, reference: str, *, on_progress: Callable[[PullProgress], None], control: Control, **_limits: Any
+    ) -> ImageState:
+        control.check()
+        if reference not in self.registry:
+            raise PullFailedError(f"{reference} could not be pulled.", image=reference)
+        self.images[reference] = image_state(reference)
+        return self.images[reference]
+
+    def remove_image(self, reference: str) -> None:
+        self.images.pop(reference, None)
+
+    def containers(self, labels: Mapping[str, str] | Sequence[str] = ()) -> list[ContainerState]:
+        return list(self.live.values())
+
+    def project_containers(self, project: str) -> list[ContainerState]:
+        self.version()
+        return [container for container in self.live.values() if container.project == project]
+
+    def container_named(self, name: str) -> ContainerState | None:
+        return self.live.get(name)
+
+    def networks(self) -> list[NetworkState]:
+        return [NetworkState(id=name, name=name, labels=labels) for name, labels in self.nets.items()]
+
+    def volumes(self) -> list[VolumeState]:
+        return [VolumeState(name=name, path="", labels=labels) for name, labels in self.vols.items()]
+
+
+class FakeProjects:
+    """Runs what a rendered compose file says on a `FakeEngine`; `on_up` may fail in the middle of it."""
+
+    def __init__(self, engine: FakeEngine) -> None:
+        self._engine = engine
+        self.on_up: Callable[[], None] = lambda: None
+
+    def up(self, project_dir: Path, project: str, **_rest: Any) -> None:
+        document = yaml.safe_load((project_dir / COMPOSE_FILE).read_text())
+        for name, about in document["networks"].items():
+            self._engine.nets[f"{project}_{name}"] = about["labels"]
+        for name, about in document.get("volumes", {}).items():
+            self._engine.vols[f"{project}_{name}"] = about["labels"]
+        for name, service in document["services"].items():
+            container = service.get("container_name", f"{project}-{name}-1")
+            labels = service["labels"]
+            self._engine.live[container] = container_state(container, project, labels, service["image"])
+        self.on_up()
+
+    def down(self, _project_dir: Path, project: str, **_rest: Any) -> None:
+        self._engine.version()
+        for container in self._engine.project_containers(project):
+            del self._engine.live[container.name]
+        for name in [name for name in self._engine.nets if name.startswith(f"{project}_")]:
+            del self._engine.nets[name]
+
+    def volumes(self, project: str) -> tuple[str, ...]:
+        return tuple(name for name in self._engine.vols if name.startswith(f"{project}_"))
+
+    def remove_volumes(self, project: str, *, only: Sequence[str] | None = None) -> tuple[str, ...]:
+        names = tuple(name for name in self.volumes(project) if only is None or name in only)
+        for name in names:
+            del self._engine.vols[name]
+        return names
+
+
+class Machine:
+    """All that tools act on, and the tools."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self.settings = settings
+        self.database = database
+        self.engine = FakeEngine()
+        self.projects = FakeProjects(self.engine)
+        self.listeners: dict[int, Listener] = {}
+        self.reserved: set[int] = set()
+        self.on_build: Callable[[], None] = lambda: None
+        self.on_health: Callable[[Control], None] = lambda _control: None
+        self.on_space: Callable[[], None] = lambda: None
+        self.tools: Any = Tools(
+            settings=settings,
+            database=database,
+            engine=self.engine,  # type: ignore[arg-type]
+            projects=self.projects,  # type: ignore[arg-type]
+            build_image=self._build,
+            await_health=self._await_health,
+            find_listener=self.listeners.get,
+            reserve_port=partial(self._reserve, True),
+            drop_port=partial(self._reserve, False),
+            require_space=lambda _path, _bytes: self.on_space(),
+            now=lambda: datetime(2026, 1, 1, tzinfo=UTC),
+        )
+
+    def _build(self, request: BuildRequest, *, control: Control, **_rest: Any) -> BuiltImage:
+        control.check()
+        self.on_build()
+        self.engine.images[request.tag] = image_state(request.tag, request.labels)
+        return BuiltImage(image_id=f"sha256:{request.tag}", tag=request.tag)
+
+    def _await_health(
+        self, project: str, expectation: HealthExpectation, *, run_check: Control, **_rest: Any
+    ) -> None:
+        self.on_health(run_check)
+
+    def _reserve(self, is_wanted: bool, port: int) -> bool:
+        if is_wanted:
+            self.reserved.add(port)
+        else:
+            self.reserved.discard(port)
+        return True

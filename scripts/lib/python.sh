@@ -11,7 +11,7 @@ PYTHON=/usr/bin/python3
 # place_code: the API runs as a user of its own, which cannot enter most home folders. From a checkout in one of them
 # the code is copied to /opt/homeport, and runs from there.
 place_code() {
-  if as_root setpriv --reuid 65534 --regid 65534 --clear-groups test -r "$REPO/pyproject.toml" 2>/dev/null; then return; fi
+  if others_can_read "$REPO"; then return; fi
   CODE=$COPY_TO
   if [ -e "$CODE" ] && ! recorded folder | grep -qxF "$CODE"; then
     fail "$REPO cannot be read by the API's own user, and $CODE, where a copy would go, exists already." \
@@ -28,6 +28,25 @@ place_code() {
   as_root find "$CODE" -mindepth 1 -maxdepth 1 ! -name .venv -exec rm -rf {} +
   checkout_as_tar | as_root tar -C "$CODE" --no-same-owner --preserve-permissions -xf -
   printf '%s\n' "$digest" | as_root tee "$CODE/.copied" >/dev/null
+}
+
+others_can_read() {
+  as_root setpriv --reuid 65534 --regid 65534 --clear-groups test -r "$1/pyproject.toml" 2>/dev/null
+}
+
+# run_where_readable SCRIPT ARGUMENTS…: does not return where the checkout can be read by its owner only. Then the script
+# runs from a second place in which the same files are seen; the Homeport that it starts has a user that must read them.
+run_where_readable() {
+  local script=$1 place status=0
+  shift
+  if others_can_read "$REPO"; then return; fi
+  place=/srv/homeport-$(printf '%s' "$REPO" | sha256sum | cut -c 1-12)
+  step "The checkout can be read by its owner only; it is seen as $place while this runs"
+  as_root mkdir -p "$place"
+  mountpoint -q "$place" || as_root mount --bind "$REPO" "$place"
+  "$place/scripts/$script" "$@" || status=$?
+  as_root umount "$place" && as_root rmdir "$place"
+  exit "$status"
 }
 
 checkout_as_tar() {

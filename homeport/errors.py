@@ -154,7 +154,7 @@ class NotFoundError(HomeportError):
 
 
 class TakenError(HomeportError):
-    """Another app or a waiting install holds the identifier, app_id or host name; facts: `kind`, `value`, `holder`."""
+    """Another app or a waiting install holds what is asked for; facts: `kind`, `value`, `holder`."""
 
     code = "taken"
 

@@ -30,7 +30,7 @@ def check_identifier(text: str) -> str:
         return text
     raise InvalidInputError(
         f"{text!r} cannot be an app's identifier.",
-        why="An identifier is a host name's label: a-z, 0-9 and hyphens inside, 2 to 63 characters (RFC 1123).",
+        why="An identifier is a label by RFC 1123: a-z, 0-9 and hyphens inside, 2 to 63 characters.",
         remedy="Choose a name such as 'wiki' or 'family-wiki'.",
         errors=[{"pointer": "/identifier", "detail": "not a label of 2 to 63 characters"}],
     )
@@ -84,5 +84,5 @@ def full_host_name(name: str, domain: str) -> str:
 
 
 def project_name(identifier: str) -> str:
-    """The compose project's name: a prefix of ours keeps an owner's own project of the same name out of it."""
+    """The compose project's name; the prefix keeps an owner's own project of the same name out of it."""
     return f"homeport-{identifier}"

@@ -30,7 +30,7 @@ class Control(Protocol):
 
 
 class Journal(Protocol):
-    """Where a plan's steps are written down; each call is durable when it returns, but for progress and log."""
+    """Where a plan's steps are written down. Every call but `progress` and `log` is durable on return."""
 
     def steps(self) -> Sequence[StepRow]:
         """The rows of the steps that have begun, in the plan's order."""

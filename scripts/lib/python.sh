@@ -44,6 +44,10 @@ run_where_readable() {
   step "The checkout can be read by its owner only; it is seen as $place while this runs"
   as_root mkdir -p "$place"
   mountpoint -q "$place" || as_root mount --bind "$REPO" "$place"
+  if ! others_can_read "$place"; then
+    as_root umount "$place"
+    fail "the files of the checkout can be read by their owner only." "Make them readable: chmod -R go+rX '$REPO'"
+  fi
   "$place/scripts/$script" "$@" || status=$?
   as_root umount "$place" && as_root rmdir "$place"
   exit "$status"

@@ -13,9 +13,10 @@ def main() -> None:
     die_with_parent()
     settings = load_settings()
     set_up_logging(settings.log_format, process="worker")
-    from workers.run import create_runner, run_workers
+    from workers.run import create_runner, run_workers, warm_up
 
     runner = create_runner(settings, stopping)
+    warm_up(settings)
     if not run_workers(settings, runner):
         logging.getLogger("workers").warning("not every thread ended in time; leases of their jobs expire")
     end_now(0)

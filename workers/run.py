@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from dramatiq import Worker
 
+from homeport.catalog.catalog import list_definitions
 from homeport.models import JobKind, Queue
 from homeport.settings import Settings
 from homeport.state.database import Database
@@ -41,6 +42,18 @@ def create_runner(
         stopping=stopping,
         now=lambda: datetime.now(UTC),
     )
+
+
+def warm_up(settings: Settings) -> None:
+    """Reads the catalog once, in a thread, so that the first install finds schema and parsers loaded."""
+
+    def read() -> None:
+        try:
+            list_definitions(settings.catalog_dir)
+        except OSError as error:
+            _log.warning("the catalog cannot be read: %s", error)
+
+    threading.Thread(target=read, name="warm-up", daemon=True).start()
 
 
 def run_workers(settings: Settings, runner: JobRunner) -> bool:

@@ -1,7 +1,9 @@
 """What operations act with: one set per process, made of the real things here and of fakes in tests."""
 
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -55,7 +57,8 @@ class Tools:
     """The machine as operations see it, and the database.
 
     `reserve_port` and `drop_port` keep a port out of the ephemeral ones, or give it back; `await_health`
-    returns when a project is healthy.
+    returns when a project is healthy. `images_lock` is held while an image is looked up and noted as needed,
+    or found to be needed by nobody and removed: all jobs of a box run in one process.
     """
 
     settings: Settings
@@ -69,6 +72,7 @@ class Tools:
     drop_port: Callable[[int], bool]
     require_space: Callable[[Path, int], None]
     now: Callable[[], datetime]
+    images_lock: AbstractContextManager[bool] = field(default_factory=threading.Lock)
 
 
 def create_tools(settings: Settings, database: Database) -> Tools:

@@ -41,43 +41,79 @@ def fetch_images(context: InstallContext, run: StepRun) -> None:
     """Builds or pulls what is not there, and records each service's image with the app."""
     wanted = context.wanted_images
     progress = FetchProgress([image.reference for image in wanted])
-    found: dict[str, dict[str, Any]] = {}
+    found = _noted(context)
     for image in wanted:
         run.check()
-        state = _fetch_one(context, run, image, progress)
-        found[image.service] = {
-            "image": image.reference,
-            "id": state.id,
-            "built": image.build is not None,
-        }
+        state = _fetch_one(context, run, image, progress, found)
         detail = f"{image.reference} is there"
         run.progress(progress.moved(image.reference, 1.0, state.size_bytes), detail)
     run.record["images"] = found
-    tools = context.tools
-    with tools.database.write() as connection:
-        apps.update_app(connection, context.facts.identifier, images=found, updated_at=tools.now())
+
+
+def _noted(context: InstallContext) -> dict[str, dict[str, Any]]:
+    """What an earlier run of the step had noted: it stays needed while this one looks again."""
+    with context.tools.database.read() as connection:
+        app = apps.find_app(connection, context.facts.identifier)
+    return {service: dict(image) for service, image in app.images.items()} if app is not None else {}
 
 
 def _fetch_one(
-    context: InstallContext, run: StepRun, image: WantedImage, progress: FetchProgress
+    context: InstallContext,
+    run: StepRun,
+    image: WantedImage,
+    progress: FetchProgress,
+    found: dict[str, dict[str, Any]],
 ) -> ImageState:
-    """The image, and its place in the ledger if it is ours."""
-    engine = context.tools.engine
-    state = engine.image(image.reference)
+    """The image, noted with the app, and its place in the ledger if it is ours."""
+    state = _note(context, image, found)
     was_absent = image.reference in run.record.get("absent", ())
     if state is None:
         # Written down first: after a crash it is there, and only this says that we brought it.
         run.save(absent=[*run.record.get("absent", ()), image.reference])
         was_absent = True
-        state = _build(context, run, image, progress) if image.build else _pull(context, run, image, progress)
+        fetch = _build if image.build else _pull
+        fetch(context, run, image, progress)
+        state = _note(context, image, found)
+        if state is None:
+            raise _gone(image.reference)
     else:
         run.log(f"{image.reference} is there already")
-    if was_absent or BUILT_LABEL in state.labels:
+    if BUILT_LABEL in state.labels or (was_absent and not _had_another_name(state)):
         _record(context, image, state)
     return state
 
 
-def _build(context: InstallContext, run: StepRun, image: WantedImage, progress: FetchProgress) -> ImageState:
+def _note(context: InstallContext, image: WantedImage, found: dict[str, dict[str, Any]]) -> ImageState | None:
+    """Writes down that the app needs the image, if it is on the box: from then on no other job removes it."""
+    tools = context.tools
+    with tools.images_lock:
+        state = tools.engine.image(image.reference)
+        if state is not None:
+            found[image.service] = {
+                "image": image.reference,
+                "id": state.id,
+                "built": image.build is not None,
+            }
+            with tools.database.write() as connection:
+                apps.update_app(connection, context.facts.identifier, images=found, updated_at=tools.now())
+    return state
+
+
+def _had_another_name(state: ImageState) -> bool:
+    """Whether what was pulled had been on the box already, under a name of its owner's."""
+    return len(state.tags) > 1
+
+
+def _gone(reference: str) -> EngineRefusedError:
+    return EngineRefusedError(
+        f"The image {reference} was fetched and is gone.",
+        why="Something removed it at once.",
+        remedy="Try again.",
+        status=404,
+    )
+
+
+def _build(context: InstallContext, run: StepRun, image: WantedImage, progress: FetchProgress) -> None:
     assert image.build is not None  # noqa: S101 - the caller has looked
     settings = context.tools.settings
     request = BuildRequest(
@@ -100,21 +136,12 @@ def _build(context: InstallContext, run: StepRun, image: WantedImage, progress: 
         stall_s=settings.stall_s,
         ceiling_s=settings.ceiling_s,
     )
-    state = context.tools.engine.image(image.reference)
-    if state is None:
-        raise EngineRefusedError(
-            f"The image {image.reference} was built and is gone.",
-            why="Something removed it at once.",
-            remedy="Try again.",
-            status=404,
-        )
-    return state
 
 
-def _pull(context: InstallContext, run: StepRun, image: WantedImage, progress: FetchProgress) -> ImageState:
+def _pull(context: InstallContext, run: StepRun, image: WantedImage, progress: FetchProgress) -> None:
     settings = context.tools.settings
     run.log(f"Pulling {image.reference}")
-    return context.tools.engine.pull(
+    context.tools.engine.pull(
         image.reference,
         on_progress=_shown(run, image, progress),
         control=run,

@@ -7,7 +7,6 @@ from typing import Final
 
 from compose.data import create_data_folders, missing_folders, purge_folders, remove_project_files
 from compose.project import write_project
-from compose.values import HealthExpectation
 from homeport.errors import NotPossibleNowError
 from homeport.events import EventKind
 from homeport.host.files import remove_tree
@@ -42,7 +41,6 @@ def plan_install(tools: Tools, running: RunningJob) -> tuple[Plan[InstallContext
 def reserve(context: InstallContext, run: StepRun) -> None:
     """Finds every conflict, keeps the host port, and records the app as being installed."""
     tools, facts, definition = context.tools, context.facts, context.loaded.definition
-    tools.engine.version()
     check_conflicts(tools, facts, context.rendered, is_web=definition.web is not None)
     _require_space(context)
     run.save(reserved_port=facts.host_port)
@@ -57,7 +55,10 @@ def reserve(context: InstallContext, run: StepRun) -> None:
 
 def release(context: InstallContext, run: StepRun) -> None:
     """Forgets the app, unless Docker still has something of it that could not be removed."""
-    tools, identifier = context.tools, context.facts.identifier
+    tools, identifier, job_id = context.tools, context.facts.identifier, context.running.job.id
+    with tools.database.read() as connection:
+        if not claims.holds_claims(connection, job_id):
+            return  # undone before a crash: port and names may be another install's by now
     if context.running.record_of("start") is not None:
         left = tools.engine.project_containers(context.facts.project)
         if left:
@@ -69,7 +70,7 @@ def release(context: InstallContext, run: StepRun) -> None:
         tools.drop_port(int(run.record["reserved_port"]))
     with tools.database.write() as connection:
         apps.remove_app(connection, identifier)
-        claims.release_claims(connection, identifier)
+        claims.release_claims_of(connection, job_id)
 
 
 def render(context: InstallContext, run: StepRun) -> None:
@@ -106,6 +107,7 @@ def start(context: InstallContext, run: StepRun) -> None:
         on_progress=run.progress,
         log=run.log,
         objects=context.rendered.objects,
+        expectation=context.expectation,
     )
 
 
@@ -129,10 +131,9 @@ def remove_project(context: InstallContext, run: StepRun) -> None:
 
 def wait_until_healthy(context: InstallContext, run: StepRun) -> None:
     """Waits until every service is healthy."""
-    web = context.loaded.definition.web
     context.tools.await_health(
         context.facts.project,
-        HealthExpectation.of(context.rendered, context.app_facts, web),
+        context.expectation,
         settings=context.tools.settings,
         run_check=run,
         on_progress=run.progress,

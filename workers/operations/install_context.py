@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from build_cache.content_tag import content_tag
 from compose.render import render_project
-from compose.values import ProjectFacts, RenderedProject
+from compose.values import HealthExpectation, ProjectFacts, RenderedProject
 from homeport.catalog.catalog import find_definition
 from homeport.catalog.loaded import BuildSpec, LoadedDefinition
 from homeport.catalog.reader import read_definition
@@ -105,6 +105,11 @@ class InstallContext:
         )
 
     @property
+    def expectation(self) -> HealthExpectation:
+        """What has to be seen before the app counts as healthy."""
+        return HealthExpectation.of(self.rendered, self.app_facts, self.loaded.definition.web)
+
+    @property
     def images(self) -> Mapping[str, Any]:
         """What the fetch step found or made, by service."""
         images: Mapping[str, Any] = (self.running.record_of("fetch images") or {}).get("images", {})
@@ -122,7 +127,7 @@ class InstallContext:
     def give_up(self, connection: Connection) -> None:
         """See `OperationContext.give_up`: what was claimed at acceptance, unless a step has taken it over."""
         if self.running.record_of("reserve") is None and not apps.find_app(connection, self.facts.identifier):
-            claims.release_claims(connection, self.facts.identifier)
+            claims.release_claims_of(connection, self.running.job.id)
 
 
 def _facts(tools: Tools, parameters: Mapping[str, Any]) -> ProjectFacts:

@@ -94,20 +94,26 @@ def remove_images(context: UninstallContext, run: StepRun) -> None:
     tools, app = context.tools, context.app
     if app is None:
         return
-    with tools.database.read() as connection:
-        ours = {image.image_id for image in images.ledger(connection)}
-        needed = images.needed_image_ids(connection, except_app=context.identifier)
     used = {container.image_id: container.name for container in tools.engine.containers()}
     for image in {str(image["id"]): image for image in app.images.values()}.values():
-        image_id, reference = str(image["id"]), str(image["image"])
-        if image_id not in ours:
-            run.log(f"Kept {reference}: it was on the box before")
-        elif image_id in needed:
-            run.log(f"Kept {reference}: another app needs it")
-        elif image_id in used:
-            run.log(f"Kept {reference}: the container {used[image_id]} uses it")
-        else:
-            _remove_image(context, run, image_id, reference)
+        with tools.images_lock:
+            _remove_unneeded(context, run, str(image["id"]), str(image["image"]), used)
+
+
+def _remove_unneeded(
+    context: UninstallContext, run: StepRun, image_id: str, reference: str, used: Mapping[str, str]
+) -> None:
+    with context.tools.database.read() as connection:
+        is_ours = images.find_image(connection, image_id) is not None
+        needed = images.needed_image_ids(connection, except_app=context.identifier)
+    if not is_ours:
+        run.log(f"Kept {reference}: it was on the box before")
+    elif image_id in needed:
+        run.log(f"Kept {reference}: another app needs it")
+    elif image_id in used:
+        run.log(f"Kept {reference}: the container {used[image_id]} uses it")
+    else:
+        _remove_image(context, run, image_id, reference)
 
 
 def release(context: UninstallContext, run: StepRun) -> None:
@@ -134,7 +140,10 @@ def release(context: UninstallContext, run: StepRun) -> None:
 def _remove_image(context: UninstallContext, run: StepRun, image_id: str, reference: str) -> None:
     """Removes an image by its name, as far as that name still means it."""
     engine = context.tools.engine
-    named = engine.image(reference)
+    named, image = engine.image(reference), engine.image(image_id)
+    if (named is None or named.id != image_id) and image is not None and image.tags:
+        run.log(f"Kept the image that {reference} was: it has another name, {image.tags[0]}")
+        return
     target = reference if named is not None and named.id == image_id else image_id
     try:
         engine.remove_image(target)

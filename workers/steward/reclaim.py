@@ -21,7 +21,7 @@ def reclaim_expired(
     with database.write() as connection:
         reclaimed = leases.reclaim_expired(connection, now=now(), max_losses=max_losses)
     for job_id in reclaimed:
-        _log.warning("job %s: its worker fell silent; queued again", job_id)
+        _log.warning("job %s is queued again: a worker fell silent", job_id)
     if reclaimed:
         doorbell.announce()
         doorbell.announce(CHANNEL_JOBS)

@@ -86,6 +86,7 @@ class FakeEngine:
         return self.live.get(name)
 
     def networks(self) -> list[NetworkState]:
+        self.version()
         return [NetworkState(id=name, name=name, labels=labels) for name, labels in self.nets.items()]
 
     def volumes(self) -> list[VolumeState]:

@@ -47,13 +47,13 @@ def test_plain_lines_carry_what_is_bound_and_the_traceback() -> None:
 
     with bound(job="j1"):
         try:
-            raise ValueError("odd")
+            int("odd")
         except ValueError:
             logging.getLogger("x").exception("failed")
 
     lines = stream.getvalue().splitlines()
     assert lines[0].endswith("worker ERROR x: failed job=j1")
-    assert lines[-1] == "ValueError: odd"
+    assert lines[-1] == "ValueError: invalid literal for int() with base 10: 'odd'"
 
 
 def _job_log(path: Path, limit_bytes: int) -> JobLog:

@@ -8,9 +8,10 @@ import click
 from click.shell_completion import get_completion_class
 
 from homeport import __version__
-from homeport.cli.client import ApiUnreachableError
+from homeport.cli.client import ApiProblemError, ApiUnreachableError, path_of
+from homeport.cli.complete import complete_tokens
 from homeport.cli.main import EXIT_FAILED, Command, Context, cli
-from homeport.errors import InvalidInputError
+from homeport.errors import HomeportError, InvalidInputError
 
 
 @click.command(cls=Command)
@@ -33,42 +34,44 @@ def doctor(context: Context) -> None:
     from homeport.cli.doctor import examine
 
     verdicts = examine(context.settings)
-    if context.is_json:
-        context.printer.json([verdict.as_json() for verdict in verdicts])
-    else:
-        context.printer.table(
-            ["", "WHAT", "FOUND"], [[verdict.level, verdict.name, verdict.found] for verdict in verdicts]
-        )
-        for verdict in verdicts:
-            if verdict.mend:
-                context.printer.say(f"{verdict.name}: {verdict.mend}")
+    if not context.answers_json([verdict.as_json() for verdict in verdicts]):
+        rows = [[verdict.level, verdict.name, verdict.found, verdict.mend] for verdict in verdicts]
+        context.printer.table(["", "WHAT", "FOUND", "WHAT MENDS IT"], rows)
     if any(verdict.level == "bad" for verdict in verdicts):
         raise click.exceptions.Exit(EXIT_FAILED)
 
 
 @click.command(cls=Command)
 @click.argument("action", type=click.Choice(["list", "create", "revoke"]))
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_tokens)
 @click.pass_obj
 def token(context: Context, action: str, name: str | None) -> None:
     """List the tokens of the API, create one (printed once), or revoke one."""
-    if action != "list" and name is None:
-        raise click.UsageError(f"'homeport token {action}' needs the token's name.")
-    if action == "create":
-        made = context.client.call("POST", "/v1/tokens", json={"name": name})
-        if context.is_json:
-            context.printer.json(made)
-        else:
-            click.echo(made["token"])
-        return
-    if action == "revoke":
-        context.client.call("DELETE", f"/v1/tokens/{name}")
-        context.printer.say(f"The token {name} is revoked.")
-        return
+    if (name is None) != (action == "list"):
+        raise click.UsageError(
+            f"'homeport token {action}' needs the token's name."
+            if name is None
+            else "'homeport token list' takes no name."
+        )
+    match action, name:
+        case "create", str():
+            _create_token(context, name)
+        case "revoke", str():
+            context.client.call("DELETE", path_of("tokens", name))
+            context.printer.say(f"The token {name} is revoked.")
+        case _:
+            _list_tokens(context)
+
+
+def _create_token(context: Context, name: str) -> None:
+    made = context.client.call("POST", "/v1/tokens", json={"name": name})
+    if not context.answers_json(made):
+        click.echo(made["token"])
+
+
+def _list_tokens(context: Context) -> None:
     found = list(context.client.pages("/v1/tokens"))
-    if context.is_json:
-        context.printer.json(found)
-    else:
+    if not context.answers_json(found):
         context.printer.table(["NAME", "CREATED"], [[item["name"], item["created_at"]] for item in found])
 
 
@@ -77,11 +80,10 @@ def token(context: Context, action: str, name: str | None) -> None:
 def version(context: Context) -> None:
     """Print the versions of Homeport and, where it runs, of the API."""
     shape: dict[str, Any] = {"homeport": __version__, "python": platform.python_version(), "api": None}
-    with suppress(ApiUnreachableError):  # a version is asked for most often where something does not run
+    # A version is asked for most often where something does not work.
+    with suppress(ApiUnreachableError, ApiProblemError, HomeportError):
         shape["api"] = context.client.call("GET", "/v1/system")["version"]
-    if context.is_json:
-        context.printer.json(shape)
-    else:
+    if not context.answers_json(shape):
         context.printer.fields(list(shape.items()))
 
 

@@ -4,23 +4,43 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import requests
 
+from homeport.errors import Problem
+
 _CONNECT_S = 5
-_READ_S = 60  # the stream sends a comment every 15 s
+_READ_S = 60  # the event stream sends a comment every 15 s
 
 
 class ApiUnreachableError(Exception):
-    """Nothing answers at the API's address."""
+    """Nothing answers at the API's address, or an answer broke off."""
 
 
 class ApiProblemError(Exception):
-    """The API answered with a problem document; `problem` is its JSON object."""
+    """The API refused; `problem` says why."""
 
-    def __init__(self, problem: Mapping[str, Any]) -> None:
-        super().__init__(str(problem.get("title", "unknown problem")))
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.what)
         self.problem = problem
+
+
+def problem_of(shape: Mapping[str, Any]) -> Problem:
+    """The problem that a problem document (RFC 9457) tells, or the `problem` of a job's JSON object."""
+    return Problem(
+        code=str(shape.get("code") or "unknown"),
+        what=str(shape.get("what") or shape.get("title") or "Something failed."),
+        why=str(shape.get("why") or shape.get("detail") or ""),
+        restored=str(shape.get("restored") or ""),
+        remedy=str(shape.get("remedy") or ""),
+        facts=shape.get("facts") or {},
+    )
+
+
+def path_of(*parts: str) -> str:
+    """The path of a resource of the API; a part may hold anything that somebody typed."""
+    return "/v1/" + "/".join(quote(part, safe="") for part in parts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +74,10 @@ class ApiClient:
             ApiUnreachableError: it did not answer.
         """
         answer = self._send(method, path, **options)
-        return answer.json() if answer.content else None
+        try:
+            return answer.json() if answer.content else None
+        except ValueError as error:
+            raise self._foreign(answer) from error
 
     def pages(self, path: str, **query: Any) -> Iterator[dict[str, Any]]:
         """The items of a list, page by page."""
@@ -66,14 +89,28 @@ class ApiClient:
             if cursor is None:
                 return
 
-    def lines(self, path: str, **query: Any) -> Iterator[str]:
-        """The lines of a text, as they come."""
-        with self._send("GET", path, params=query, stream=True) as answer:
+    def lines(self, path: str, *, may_be_quiet: bool = False, **query: Any) -> Iterator[str]:
+        """The lines of a text, as they come.
+
+        Args:
+            path: of the text.
+            may_be_quiet: whether any time may pass between lines; else a minute without a byte is a break.
+            query: the parameters; those that are None are not sent.
+
+        Raises:
+            ApiProblemError: the API refused.
+            ApiUnreachableError: it did not answer, or the answer broke off.
+        """
+        with self._send("GET", path, params=query, stream=True, may_be_quiet=may_be_quiet) as answer:
+            begun = b""
             try:
-                for line in answer.iter_lines(chunk_size=None):
-                    yield line.decode("utf-8", "replace")
+                for piece in answer.iter_content(chunk_size=None):
+                    *lines, begun = (begun + piece).split(b"\n")
+                    yield from (line.decode("utf-8", "replace") for line in lines)
             except requests.RequestException as error:
-                raise ApiUnreachableError(f"the stream from {self._url} broke: {error}") from error
+                raise ApiUnreachableError(f"The answer of {self._url} broke off.") from error
+            if begun:
+                yield begun.decode("utf-8", "replace")
 
     def events(self, *, after: str, **query: Any) -> Iterator[ServerEvent]:
         """Server-sent events after an id (HTML Standard, section 9.2.6), until the API ends the stream."""
@@ -91,15 +128,22 @@ class ApiClient:
                 case _:
                     pass
 
-    def _send(self, method: str, path: str, **options: Any) -> requests.Response:
+    def _send(
+        self, method: str, path: str, *, may_be_quiet: bool = False, **options: Any
+    ) -> requests.Response:
+        timeout = (_CONNECT_S, None if may_be_quiet else _READ_S)
         try:
-            answer = self._session.request(method, self._url + path, timeout=(_CONNECT_S, _READ_S), **options)
+            answer = self._session.request(method, self._url + path, timeout=timeout, **options)
         except requests.RequestException as error:
             raise ApiUnreachableError(f"Nothing answers at {self._url}.") from error
         if answer.ok:
             return answer
         try:
-            problem = answer.json()
-        except ValueError:
-            problem = {"title": f"{self._url} answered {answer.status_code}, and not as Homeport does."}
+            problem = problem_of(answer.json())
+        except (ValueError, AttributeError) as error:
+            raise self._foreign(answer) from error
         raise ApiProblemError(problem)
+
+    def _foreign(self, answer: requests.Response) -> ApiProblemError:
+        said = f"{self._url} answered {answer.status_code}, and not as Homeport does."
+        return ApiProblemError(Problem(code="unknown", what=said, remedy="Is that the address of Homeport?"))

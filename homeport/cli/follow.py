@@ -1,36 +1,68 @@
-"""Following a job until it ends: a bar on a terminal, a line per step when piped."""
+"""Following a job until it ends: a bar on a terminal, a line per step when piped, events with `--json`."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+import click
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from homeport.cli.client import ApiClient, ApiUnreachableError
-from homeport.cli.output import Printer
-
-TERMINAL_STATES = frozenset({"succeeded", "failed", "cancelled"})
+from homeport.cli.client import ApiClient, ApiUnreachableError, path_of, problem_of
+from homeport.cli.main import EXIT_FAILED, Context
+from homeport.cli.output import Printer, harmless
+from homeport.errors import Problem
 
 _PATIENCE_S = 60  # a restarted Homeport is back within this time, and the job goes on
 _PAUSE_S = 1
+_DETAIL_LENGTH = 60
 
-Show = Callable[[str, Mapping[str, Any]], None]
+Show = Callable[[Mapping[str, Any]], None]
+"""Shows an event."""
 
 
-def follow_job(client: ApiClient, job_id: str, printer: Printer) -> Mapping[str, Any]:
+def report_job(context: Context, job: Mapping[str, Any], *, follow: bool) -> bool:
+    """Follows an accepted job to its end, or says how to; whether it has succeeded.
+
+    With `--json`, standard output gets `{"event": …}` for each event, and the job at last.
+
+    Raises:
+        Exit: the job failed or was cancelled; with the exit code for that.
+    """
+    printer = context.printer
+    if not follow:
+        if not context.answers_json(job):
+            printer.say(f"Job {job['id']} is accepted; see it with: homeport job {job['id']}")
+        return False
+    try:
+        ended = _follow(context.client, job, printer)
+    except KeyboardInterrupt:
+        printer.remark(f"The job goes on. See it: homeport job {job['id']}; stop it: add --cancel.")
+        raise
+    if printer.is_json:
+        printer.json_line(ended)
+    if ended["state"] == "succeeded":
+        return True
+    cancelled = Problem(code="cancelled", what=f"The job was {ended['state']}.")
+    printer.problem(problem_of(ended["problem"]) if ended["problem"] else cancelled)
+    raise click.exceptions.Exit(EXIT_FAILED)
+
+
+def _follow(client: ApiClient, job: Mapping[str, Any], printer: Printer) -> Mapping[str, Any]:
     """Shows the job's events until it ends; the ended job's JSON object.
 
     Raises:
         ApiUnreachableError: the API stayed away for a minute.
     """
-    with _shown(printer, job_id) as show:
-        for event in _events(client, job_id):
-            show(event["kind"], event["facts"])
-            if event["kind"] == "job.finished":
-                break
-    job: Mapping[str, Any] = client.call("GET", f"/v1/jobs/{job_id}")
-    return job
+    if not job["finished_at"]:
+        with _shown(printer) as show:
+            for event in _events(client, job["id"]):
+                show(event)
+                if event["kind"] == "job.finished":
+                    break
+    ended: Mapping[str, Any] = client.call("GET", path_of("jobs", job["id"]))
+    return ended
 
 
 def _events(client: ApiClient, job_id: str) -> Iterator[Mapping[str, Any]]:
@@ -50,10 +82,28 @@ def _events(client: ApiClient, job_id: str) -> Iterator[Mapping[str, Any]]:
 
 
 @contextmanager
-def _shown(printer: Printer, job_id: str) -> Iterator[Show]:
-    if not printer.is_live:
-        yield _lines(printer, job_id)
-        return
+def _shown(printer: Printer) -> Iterator[Show]:
+    if printer.is_json:
+        yield lambda event: printer.json_line({"event": event})
+    elif printer.is_live:
+        with _bar(printer) as show:
+            yield show
+    else:
+        yield lambda event: _say(printer, event["kind"], event["facts"])
+
+
+def _say(printer: Printer, kind: str, facts: Mapping[str, Any]) -> None:
+    match kind:
+        case "job.step":
+            printer.say(f"{facts['step']}: {facts['state']}")
+        case "job.waiting":
+            printer.say(f"waiting for job {facts['waiting_for']}")
+        case _:
+            pass
+
+
+@contextmanager
+def _bar(printer: Printer) -> Iterator[Show]:
     columns = (
         TextColumn("{task.description:<22}"),
         BarColumn(),
@@ -63,37 +113,17 @@ def _shown(printer: Printer, job_id: str) -> Iterator[Show]:
     )
     with Progress(*columns, console=printer.out, transient=True) as progress:
         bar = progress.add_task("queued", total=1.0, detail="")
-
-        def show(kind: str, facts: Mapping[str, Any]) -> None:
-            match kind:
-                case "job.progress":
-                    progress.update(
-                        bar,
-                        completed=facts["progress"],
-                        description=facts["step"],
-                        detail=facts["detail"][:60],
-                    )
-                case "job.step" if facts["state"] == "running":
-                    progress.update(bar, description=facts["step"], detail="")
-                case "job.waiting":
-                    progress.update(bar, description="waiting", detail=f"for job {facts['waiting_for']}")
-                case _:
-                    pass
-
-        yield show
+        yield lambda event: _move(progress, bar, event["kind"], event["facts"])
 
 
-def _lines(printer: Printer, job_id: str) -> Show:
-    def show(kind: str, facts: Mapping[str, Any]) -> None:
-        if printer.is_json:
-            printer.json({"job": job_id, "kind": kind, "facts": facts})
-            return
-        match kind:
-            case "job.step":
-                printer.say(f"{facts['step']}: {facts['state']}")
-            case "job.waiting":
-                printer.say(f"waiting for job {facts['waiting_for']}")
-            case _:
-                pass
-
-    return show
+def _move(progress: Progress, bar: TaskID, kind: str, facts: Mapping[str, Any]) -> None:
+    match kind:
+        case "job.progress":
+            detail = escape(harmless(facts["detail"])[:_DETAIL_LENGTH])
+            progress.update(bar, completed=facts["progress"], description=facts["step"], detail=detail)
+        case "job.step" if facts["state"] == "running":
+            progress.update(bar, description=facts["step"], detail="")
+        case "job.waiting":
+            progress.update(bar, description="waiting", detail=f"for job {facts['waiting_for']}")
+        case _:
+            pass

@@ -13,11 +13,12 @@ import click
 from homeport import __version__
 from homeport.cli.client import ApiClient, ApiProblemError, ApiUnreachableError
 from homeport.cli.output import Printer
-from homeport.errors import HomeportError
+from homeport.errors import HomeportError, Problem
 from homeport.settings import Settings, load_settings
 
 EXIT_FAILED = 1
 EXIT_UNREACHABLE = 3
+EXIT_INTERRUPTED = 130  # 128 and SIGINT's number, as shells count
 
 
 @dataclass(kw_only=True)
@@ -42,6 +43,12 @@ class Context:
     def client(self) -> ApiClient:
         """The API, at `--url` or where the settings say."""
         return ApiClient(self.url or f"http://{self.settings.listen}", self.token or self._stored_token())
+
+    def answers_json(self, shape: Any) -> bool:
+        """Prints the shape where JSON was asked for; whether it was, so that nothing more is to be said."""
+        if self.is_json:
+            self.printer.json(shape)
+        return self.is_json
 
     def _stored_token(self) -> str:
         path = self.settings.token_file
@@ -108,25 +115,28 @@ def main() -> None:
     for module in (apps, jobs, box):
         for command in module.COMMANDS:
             cli.add_command(command)
-    wants_json = "--json" in sys.argv
+    wants_json = "--json" in sys.argv  # what click makes of it is lost with an error
     try:
         sys.exit(cli(standalone_mode=False))
     except click.Abort:
-        sys.exit(130)
+        sys.exit(EXIT_INTERRUPTED)
     except click.ClickException as error:
-        error.show()
+        if wants_json:
+            _tell(Problem(code="usage", what=error.format_message()), wants_json)
+        else:
+            error.show()
         sys.exit(error.exit_code)
     except ApiProblemError as error:
-        Printer(is_json=wants_json).problem(error.problem)
+        _tell(error.problem, wants_json)
         sys.exit(EXIT_FAILED)
     except HomeportError as error:
-        Printer(is_json=wants_json).problem(error.problem().as_json())
+        _tell(error.problem(), wants_json)
         sys.exit(EXIT_FAILED)
     except ApiUnreachableError as error:
-        problem = {
-            "code": "api_unreachable",
-            "title": str(error),
-            "remedy": "Start it with 'homeport up' (or scripts/up), or give its address with --url.",
-        }
-        Printer(is_json=wants_json).problem(problem)
+        remedy = "Start it with 'homeport up' (or scripts/up), or give its address with --url."
+        _tell(Problem(code="api_unreachable", what=str(error), remedy=remedy), wants_json)
         sys.exit(EXIT_UNREACHABLE)
+
+
+def _tell(problem: Problem, is_json: bool) -> None:
+    Printer(is_json=is_json).problem(problem)

@@ -1,14 +1,17 @@
 """How the command line prints: tables and bars on a terminal, plain lines when piped, JSON when asked."""
 
 import json
+import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import click
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from homeport.errors import Problem
 
 STATE_STYLES = {
     "running": "green",
@@ -26,12 +29,17 @@ STATE_STYLES = {
     "warn": "yellow",
 }
 
+# Control sequences of ECMA-48 (CSI and OSC), then whatever else steers a terminal; tabs and line ends stay.
+_CONTROL = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+)
+
 
 class Printer:
-    """Prints results to standard output, and remarks and errors to standard error.
+    """Prints results to standard output, and remarks and problems to standard error.
 
-    `is_json`: JSON only, one document per command (one per line where a command follows something).
-    rich turns colours off by itself where output is no terminal or `NO_COLOR` is set.
+    `is_json`: standard output gets JSON documents only. rich turns colours off by itself where output is no
+    terminal or `NO_COLOR` is set.
     """
 
     def __init__(self, *, is_json: bool) -> None:
@@ -42,22 +50,37 @@ class Printer:
     @property
     def is_live(self) -> bool:
         """Whether a moving bar can be shown."""
-        return self.out.is_terminal and not self.is_json
+        return self.out.is_terminal and not self.out.is_dumb_terminal and not self.is_json
 
     def json(self, shape: Any) -> None:
         """A JSON document: indented on a terminal, one line when piped."""
         click.echo(json.dumps(shape, ensure_ascii=False, indent=2 if self.out.is_terminal else None))
 
+    def json_line(self, shape: Any) -> None:
+        """One JSON document of several, on a line of its own, sent at once."""
+        click.echo(json.dumps(shape, ensure_ascii=False))
+
     def say(self, text: str) -> None:
         """A plain line; nothing with `--json`."""
         if not self.is_json:
-            self.out.print(escape(text))
+            self.out.print(escape(harmless(text)))
+
+    def remark(self, text: str) -> None:
+        """A line for the person who watches, beside the results."""
+        self.err.print(escape(harmless(text)))
+
+    def foreign_line(self, text: str) -> None:
+        """A line that an app or a build wrote; `{"line": …}` with `--json`."""
+        if self.is_json:
+            self.json_line({"line": text})
+        else:
+            click.echo(harmless(text))
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """A table on a terminal; when piped, lines of tab-separated values without a heading."""
         if not self.out.is_terminal:
             for row in rows:
-                click.echo("\t".join(_plain(cell) for cell in row))
+                click.echo("\t".join(_plain(cell).replace("\t", " ") for cell in row))
             return
         table = Table(box=None, pad_edge=False, header_style="bold")
         for column in columns:
@@ -73,24 +96,37 @@ class Printer:
         for name, value in shown:
             self.out.print(f"{name:<{width}}  {_styled(_plain(value))}")
 
-    def problem(self, problem: Mapping[str, Any]) -> None:
-        """A problem document (RFC 9457): what, why, what was put back, what to do."""
+    def problem(self, problem: Problem) -> None:
+        """What happened, why, what was put back, what to do, on standard error.
+
+        `{"problem": …}` with `--json`.
+        """
         if self.is_json:
-            click.echo(json.dumps({"problem": dict(problem)}, ensure_ascii=False), err=True)
-            return
-        title = problem.get("what") or problem.get("title") or "Something failed."
-        self.err.print(f"[bold red]error:[/] {escape(str(title))}")
-        why = problem.get("why") or problem.get("detail")
-        for text in (why, problem.get("restored"), problem.get("remedy")):
-            for line in str(text or "").splitlines():
-                self.err.print(f"  {escape(line)}")
-        for line in (problem.get("facts") or {}).get("last_lines") or ():
-            if str(line) not in str(why):
-                self.err.print(f"  [dim]| {escape(str(line))}[/]")
+            click.echo(json.dumps({"problem": problem.as_json()}, ensure_ascii=False), err=True)
+        else:
+            self._tell(self.err, problem)
+
+    def told_problem(self, problem: Problem) -> None:
+        """The same in words as a part of a result, on standard output."""
+        self._tell(self.out, problem)
+
+    def _tell(self, console: Console, problem: Problem) -> None:
+        console.print(f"[bold red]error:[/] {escape(harmless(problem.what))}")
+        for text in (problem.why, problem.restored, problem.remedy):
+            for line in harmless(text).splitlines():
+                console.print(f"  {escape(line)}")
+        for line in problem.facts.get("last_lines") or ():
+            if str(line) not in problem.why:
+                console.print(f"  [dim]| {escape(harmless(str(line)))}[/]")
+
+
+def harmless(text: str) -> str:
+    """The text without what would steer a terminal: what apps and builds write is anybody's."""
+    return _CONTROL.sub("", text)
 
 
 def _plain(cell: Any) -> str:
-    return "-" if cell is None else str(cell)
+    return "-" if cell is None else harmless(str(cell)).replace("\n", " ")
 
 
 def _styled(text: str) -> str:

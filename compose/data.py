@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from compose.values import COMPOSE_FILE, RECORD_FILE, RenderedProject
-from homeport.host.files import contained, read_bounded, remove_tree, write_atomic
+from homeport.host.files import contained, drafts_of, read_bounded, remove_tree, write_atomic
 
 _RECORD_BYTES = 1024 * 1024
 
@@ -86,6 +86,9 @@ def remove_project_files(project_dir: Path, names: Iterable[str] = ()) -> None:
     """Removes the rendered compose file and the other names given; then the folder itself, if it is empty."""
     for name in (COMPOSE_FILE, *names):
         remove_tree(project_dir / name, within=project_dir)
+    for name in (COMPOSE_FILE, RECORD_FILE):  # of a writer that was killed
+        for draft in project_dir.glob(drafts_of(name)):
+            remove_tree(draft, within=project_dir)
     if project_dir.is_dir() and not any(project_dir.iterdir()):
         project_dir.rmdir()
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from compose.mounts import folder_in_project, parse_mount
-from compose.values import RECORD_FILE
 from homeport.catalog.policy_rules import CLOCK_FILES, LOWEST_PORT, RESERVED_NAMES
 from homeport.errors import Finding, PolicyRefusedError
 
@@ -22,7 +21,6 @@ _NEVER_IN_SERVICE: Final = frozenset(
     }
 )  # fmt: skip
 _NAMESPACES: Final = ("network_mode", "pid", "ipc", "uts", "userns_mode", "cgroup")
-_OWN_FILES: Final = RESERVED_NAMES | {RECORD_FILE}
 _NEVER_AT_TOP: Final = frozenset({"include", "models", "version", "secrets"})
 
 
@@ -112,7 +110,7 @@ def _mounts(key: str, service: Mapping[str, Any], project_dir: Path) -> Iterator
 def _is_open(source: str, project_dir: Path) -> bool:
     """Whether it lies in the project folder, and is neither that itself nor one of Homeport's files there."""
     inside = folder_in_project(source, project_dir)
-    return inside not in (None, ".") and str(inside).split("/", 1)[0] not in _OWN_FILES
+    return inside not in (None, ".") and str(inside).split("/", 1)[0] not in RESERVED_NAMES
 
 
 def _ports(key: str, service: Mapping[str, Any], publish_address: str) -> Iterator[Finding]:

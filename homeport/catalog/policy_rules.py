@@ -69,7 +69,8 @@ RESERVED_NAMES: Final = frozenset(
     {
         "docker-compose.yml", "docker-compose.yaml", "docker-compose.override.yml",
         "docker-compose.override.yaml", "compose.yml", "compose.yaml", "compose.override.yml",
-        "compose.override.yaml", ".env", "app.yml", "definition",
+        "compose.override.yaml", ".env", "app.yml", "definition", "definition.new",
+        ".homeport-made.json",
     }
 )  # fmt: skip
 """First components in a project folder that are Homeport's own: no container may write there."""

@@ -13,6 +13,8 @@ import psutil
 from homeport.errors import DiskFullError, ForeignObjectError, InvalidInputError
 from homeport.host.disk import free_bytes
 
+_DRAFT_BYTES = 6  # what makes a draft's name its own
+
 
 def write_atomic(
     path: Path, content: str | bytes, *, mode: int = 0o644, owner: tuple[int, int] | None = None
@@ -30,7 +32,7 @@ def write_atomic(
         OSError: it cannot be written for another reason; likewise.
     """
     raw = content.encode() if isinstance(content, str) else content
-    draft = path.with_name(f".{path.name[:200]}.{secrets.token_hex(6)}.draft")  # a name has at most 255 bytes
+    draft = path.with_name(_draft_name(path.name, secrets.token_hex(_DRAFT_BYTES)))
     try:
         _write_synced(draft, raw, mode, owner)
         draft.replace(path)
@@ -41,6 +43,11 @@ def write_atomic(
             raise _no_space(path, len(raw)) from error
         raise
     _sync_folder(path.parent)
+
+
+def drafts_of(name: str) -> str:
+    """The pattern, for `Path.glob`, of what a killed `write_atomic` leaves beside a file of that name."""
+    return _draft_name(name, "?" * 2 * _DRAFT_BYTES)
 
 
 def read_bounded(path: Path, limit_bytes: int) -> bytes:
@@ -94,6 +101,10 @@ def remove_tree(path: Path, *, within: Path) -> None:
     if mounted := _mounts_in(place):
         raise _foreign_path(path, f"{mounted[0]} is mounted in it, and may be somebody's data.")
     shutil.rmtree(place)
+
+
+def _draft_name(name: str, own: str) -> str:
+    return f".{name[:200]}.{own}.draft"  # a name has at most 255 bytes
 
 
 def _write_synced(path: Path, raw: bytes, mode: int, owner: tuple[int, int] | None) -> None:

@@ -114,6 +114,19 @@ def release_claims(conn: Connection, identifier: str) -> None:
     conn.execute(delete(CLAIMS).where(CLAIMS.c.identifier == identifier))
 
 
+def release_claims_of(conn: Connection, job_id: str) -> None:
+    """Gives back whatever that install claimed; its app_id stays used."""
+    conn.execute(delete(CLAIMS).where(CLAIMS.c.job_id == job_id))
+
+
+def holds_claims(conn: Connection, job_id: str) -> bool:
+    """Whether what that install claimed is still claimed by it.
+
+    After it was given back, the same names may be another install's: whoever gives back asks this first.
+    """
+    return conn.execute(select(CLAIMS.c.value).where(CLAIMS.c.job_id == job_id).limit(1)).first() is not None
+
+
 def _next_app_id(conn: Connection) -> int:
     """The smallest app_id above all that we assigned which was never in use."""
     app_id, used = conn.execute(_FIRST_AND_WHETHER_USED).one()

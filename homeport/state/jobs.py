@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 from homeport.errors import CancelledError, NotFoundError, NotPossibleNowError, Problem
 from homeport.events import EventKind
 from homeport.models import Job, JobKind, JobState, Queue, StepRow
-from homeport.state.claims import release_claims
+from homeport.state.claims import release_claims_of
 from homeport.state.events import append
 from homeport.state.schema import JOBS, STEPS
 
@@ -134,7 +134,7 @@ def _end_untouched(conn: Connection, job: Job, now: datetime) -> None:
         )
     )
     if job.kind is JobKind.INSTALL:
-        release_claims(conn, job.subject)
+        release_claims_of(conn, job.id)
     append_finished(conn, job, state=JobState.CANCELLED, problem=problem, now=now)
     release_waiting(conn, job.id)
 

@@ -13,10 +13,11 @@ from sqlalchemy import Connection, Row, and_, case, or_, select, update
 
 from homeport.errors import LeaseLostError, Problem, WorkerLostError
 from homeport.events import EventKind
-from homeport.models import JobState
+from homeport.models import JobKind, JobState, StepState
+from homeport.state.claims import release_claims_of
 from homeport.state.events import append
-from homeport.state.jobs import append_finished, append_queued, job_of, release_waiting
-from homeport.state.schema import JOBS
+from homeport.state.jobs import append_finished, append_queued, job_of, job_steps, release_waiting
+from homeport.state.schema import APPS, JOBS
 
 _ACTIVE: Final = (JobState.RUNNING, JobState.UNDOING)
 
@@ -126,7 +127,8 @@ def reclaim_expired(conn: Connection, *, now: datetime, max_losses: int) -> list
     """Queues again the jobs whose workers fell silent, each with one loss more; their ids by arrival.
 
     A job with `max_losses` losses is not tried again: it goes on only to be undone, and fails as
-    `worker_lost`.
+    `worker_lost`. One with twice as many is not undone further either: it fails, saying what was not put
+    back, and the jobs that waited for it are among those returned.
     """
     expired = (
         select(JOBS)
@@ -134,10 +136,13 @@ def reclaim_expired(conn: Connection, *, now: datetime, max_losses: int) -> list
         .order_by(JOBS.c.seq)
         .with_for_update()
     )
-    rows = conn.execute(expired).all()
-    for row in rows:
+    queued: list[str] = []
+    for row in conn.execute(expired).all():
         losses = row.losses + 1
         turned_back = row.turned_back
+        if turned_back is not None and losses >= 2 * max_losses:
+            queued += _give_up(conn, row, losses, now)
+            continue
         if turned_back is None and losses >= max_losses:
             turned_back = _worker_lost(row, losses).as_json()
         values = {**_REQUEUED, "losses": losses, "turned_back": turned_back}
@@ -145,7 +150,27 @@ def reclaim_expired(conn: Connection, *, now: datetime, max_losses: int) -> list
         append_queued(
             conn, job_id=row.id, kind=row.kind, subject=row.subject, attempt=row.attempt + 1, now=now
         )
-    return [row.id for row in rows]
+        queued.append(row.id)
+    return queued
+
+
+def _give_up(conn: Connection, row: Row[Any], losses: int, now: datetime) -> list[str]:
+    """Fails a job whose undo brings its worker down; what it holds stays claimed, if its app is recorded."""
+    left = [
+        step.name
+        for step in job_steps(conn, row.id)
+        if step.state not in (StepState.PENDING, StepState.UNDONE)
+    ]
+    app = conn.execute(select(APPS.c.app_id).where(APPS.c.identifier == row.subject)).first()
+    remedy = f" `homeport uninstall {row.subject}` removes it." if app is not None else ""
+    restored = f"Could not be put back, since the worker was lost {losses} times: {', '.join(left)}.{remedy}"
+    problem = Problem.from_json(row.turned_back).with_restored(restored if left else "All was put back.")
+    values = {"state": JobState.FAILED, "problem": problem.as_json(), "losses": losses, "finished_at": now}
+    conn.execute(update(JOBS).where(JOBS.c.id == row.id).values(**values, owner=None, lease_until=None))
+    if row.kind is JobKind.INSTALL and app is None:
+        release_claims_of(conn, row.id)
+    append_finished(conn, job_of(row), state=JobState.FAILED, problem=problem, now=now)
+    return release_waiting(conn, row.id)
 
 
 def check_lease(conn: Connection, lease: Lease) -> Row[Any]:

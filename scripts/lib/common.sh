@@ -1,10 +1,14 @@
 # shellcheck shell=bash disable=SC2034 # the names here are for those who source this file
 # What all scripts share: words to the screen, root's rights, questions, and the record of what they made.
 
+# For a second Homeport beside the machine's own, as the tests make one: a folder below which everything lies that these
+# scripts make outside the checkout. No service manager starts that one. (Its settings: HOMEPORT_*, its engine: DOCKER_HOST.)
+SETUP_ROOT=${SETUP_ROOT-}
+
 # Changes to the machine are recorded here, a line each: a kind, a space, a value. `scripts/down --purge` reads it.
 # (Its own folder, so that it outlives Homeport's state.)
-SETUP_RECORD=${SETUP_RECORD:-/var/lib/homeport-setup/made}
-CACHE_DIR=/var/cache/homeport
+SETUP_RECORD=${SETUP_RECORD:-$SETUP_ROOT/var/lib/homeport-setup/made}
+CACHE_DIR=$SETUP_ROOT/var/cache/homeport
 
 ANSWER_YES=${ANSWER_YES:-no}
 
@@ -48,7 +52,7 @@ ask() {
 }
 
 # Where a service manager runs, systemctl starts things; elsewhere we do.
-has_systemd() { [ -d /run/systemd/system ]; }
+has_systemd() { [ -z "$SETUP_ROOT" ] && [ -d /run/systemd/system ]; }
 
 record_made() { # KIND VALUE
   as_root mkdir -p "${SETUP_RECORD%/*}"

@@ -2,8 +2,8 @@
 # The Docker Engine: which client is a real one, whether an engine answers, starting it.
 
 DOCKER=${DOCKER-}
-ENGINE_LOG=/var/log/homeport-dockerd.log
-ENGINE_PID_FILE=/run/homeport-dockerd.pid
+ENGINE_LOG=$SETUP_ROOT/var/log/homeport-dockerd.log
+ENGINE_PID_FILE=$SETUP_ROOT/run/homeport-dockerd.pid
 ENGINE_START_SECONDS=60
 # Older engines have no `start_interval` in health checks (API 1.44), which Homeport renders.
 OLDEST_ENGINE=25

@@ -3,8 +3,8 @@
 
 # Where the code runs from: the checkout, or a copy that the API's user can read (see place_code).
 CODE=${CODE:-$REPO}
-COPY_TO=/opt/homeport
-COMMAND_LINK=/usr/local/bin/homeport
+COPY_TO=$SETUP_ROOT/opt/homeport
+COMMAND_LINK=$SETUP_ROOT/usr/local/bin/homeport
 # Debian's own: an interpreter in somebody's home folder cannot be run by the API's user.
 PYTHON=/usr/bin/python3
 

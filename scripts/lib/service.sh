@@ -1,9 +1,9 @@
 # shellcheck shell=bash disable=SC2034 # the names here are for those who source this file
 # Homeport itself: starting, waiting until it is ready, stopping. By systemd where that runs, else by ourselves.
 
-SERVICE_LOG=/var/log/homeport.log
-SERVICE_PID_FILE=/run/homeport-up.pid
-SERVICE_UNIT=/etc/systemd/system/homeport.service
+SERVICE_LOG=$SETUP_ROOT/var/log/homeport.log
+SERVICE_PID_FILE=$SETUP_ROOT/run/homeport-up.pid
+SERVICE_UNIT=$SETUP_ROOT/etc/systemd/system/homeport.service
 START_SECONDS=60
 # Jobs are handed back and containers stay; but a step that is under way may take its time.
 STOP_SECONDS=90
@@ -70,6 +70,7 @@ start_detached() {
   fi
   step "Starting Homeport (its log: $SERVICE_LOG)"
   record_made file "$SERVICE_LOG"
+  as_root mkdir -p "${SERVICE_LOG%/*}" "${SERVICE_PID_FILE%/*}"
   # shellcheck disable=SC2016 # the inner shell's own words
   as_root setsid --fork bash -c 'echo $$ >"$1"; cd /; exec "$3" up >>"$2" 2>&1 </dev/null' \
     homeport "$SERVICE_PID_FILE" "$SERVICE_LOG" "$CODE/.venv/bin/homeport"

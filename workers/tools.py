@@ -13,6 +13,7 @@ from build_cache.builder import BuildRequest, BuiltImage, build_image
 from compose.health import wait_until_healthy
 from compose.project import ProjectRunner
 from compose.values import HealthExpectation
+from homeport.host.binding import can_bind
 from homeport.host.disk import require_space
 from homeport.host.engine import Engine
 from homeport.host.ports import Listener, add_reserved_port, drop_reserved_port, listener_on
@@ -56,9 +57,10 @@ class AwaitHealth(Protocol):
 class Tools:
     """The machine as operations see it, and the database.
 
-    `reserve_port` and `drop_port` keep a port out of the ephemeral ones, or give it back; `await_health`
-    returns when a project is healthy. `images_lock` is held while an image is looked up and noted as needed,
-    or found to be needed by nobody and removed: all jobs of a box run in one process.
+    `find_listener` is given a port and `tcp` or `udp`, `can_bind` an address before them; `reserve_port` and
+    `drop_port` keep a port out of the ephemeral ones, or give it back; `await_health` returns when a project
+    is healthy. `images_lock` is held while an image is looked up and noted as needed, or found to be needed
+    by nobody and removed: all jobs of a box run in one process.
     """
 
     settings: Settings
@@ -67,7 +69,8 @@ class Tools:
     projects: ProjectRunner
     build_image: BuildImage
     await_health: AwaitHealth
-    find_listener: Callable[[int], Listener | None]
+    find_listener: Callable[[int, str], Listener | None]
+    can_bind: Callable[[str, int, str], bool]
     reserve_port: Callable[[int], bool]
     drop_port: Callable[[int], bool]
     require_space: Callable[[Path, int], None]
@@ -86,6 +89,7 @@ def create_tools(settings: Settings, database: Database) -> Tools:
         build_image=build_image,
         await_health=partial(wait_until_healthy, engine),
         find_listener=listener_on,
+        can_bind=can_bind,
         reserve_port=partial(add_reserved_port, run_dir=settings.run_dir),
         drop_port=partial(drop_reserved_port, run_dir=settings.run_dir),
         require_space=require_space,

@@ -85,6 +85,13 @@ class Engine:
         """All containers of the compose project, by name."""
         return self.containers({PROJECT_LABEL: project})
 
+    def publisher_of(self, port: int, protocol: str = "tcp") -> ContainerState | None:
+        """The running container that publishes this port of the host, if there is one."""
+        with translated(f"ask who publishes the port {port}"):
+            listed = self._client.containers(filters={"publish": f"{port}/{protocol}"})
+            found = [self._inspect_container(row["Id"]) for row in listed]
+        return next((state for state in found if state is not None), None)
+
     def remove_container(self, id: str, *, stop_s: int | None = None, volumes: bool = False) -> None:  # noqa: A002 - the engine's word
         """Stops and removes the container; one that is gone is no error.
 

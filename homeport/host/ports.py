@@ -1,4 +1,4 @@
-"""The host's TCP ports: who listens on one, and keeping apps' ports out of the ephemeral range."""
+"""The host's ports: who listens on one, and keeping apps' ports out of the ephemeral range."""
 
 import fcntl
 import logging
@@ -20,34 +20,30 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Listener:
-    """Who listens on a TCP port. `pid` and `process` are None and "" where we may not see them."""
+    """Who listens on a port. `pid` and `process` are None and "" where we may not see them."""
 
     port: int
     address: str
     pid: int | None
     process: str
 
-    @property
-    def is_docker_proxy(self) -> bool:
-        """Whether Docker listens there for a container that publishes the port."""
-        return self.process == "docker-proxy"
-
     def __str__(self) -> str:
         who = f"{self.process} (process {self.pid})" if self.pid else "a process that we may not see"
         return f"{who} on {self.address}:{self.port}"
 
 
-def listener_on(port: int) -> Listener | None:
-    """Who listens on the TCP port, on any address of this network namespace."""
-    for connection in psutil.net_connections("tcp"):
-        if connection.status != psutil.CONN_LISTEN or not connection.laddr:
+def listener_on(port: int, protocol: str = "tcp") -> Listener | None:
+    """Who listens on the port, `tcp` or `udp`, on any address of this network namespace."""
+    listens = psutil.CONN_LISTEN if protocol == "tcp" else psutil.CONN_NONE  # UDP knows no listening
+    for connection in psutil.net_connections(protocol):
+        if connection.status != listens or not connection.laddr or connection.raddr:
             continue
         if connection.laddr.port == port:
             return Listener(
                 port=port,
                 address=connection.laddr.ip,
                 pid=connection.pid,
-                process=_process_name(connection.pid),
+                process=process_name(connection.pid),
             )
     return None
 
@@ -108,7 +104,8 @@ def _ranges(ports: Iterable[int]) -> Iterator[tuple[int, int]]:
         yield first, last
 
 
-def _process_name(pid: int | None) -> str:
+def process_name(pid: int | None) -> str:
+    """The name of a process; "" where there is none or it has just ended."""
     if pid is None:
         return ""
     try:

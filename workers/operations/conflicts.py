@@ -4,8 +4,7 @@ from collections.abc import Iterable
 
 from compose.values import APP_LABEL, ProjectFacts, RenderedProject
 from homeport.errors import ForeignObjectError, PortInUseError
-from homeport.host.engine import ContainerState
-from homeport.host.ports import Listener
+from homeport.names import BASE_PORT
 from workers.tools import Tools
 
 
@@ -16,39 +15,42 @@ def check_conflicts(tools: Tools, facts: ProjectFacts, rendered: RenderedProject
         PortInUseError: a process, or a container of somebody else's, holds a port.
         ForeignObjectError: a container, network or volume of one of its names exists and is not this app's.
     """
-    ports = [facts.host_port] if is_web else []
-    ports += [port.host_port for port in rendered.ports if port.protocol == "tcp"]
-    for port in ports:
-        listener = tools.find_listener(port)
-        if listener is not None:
-            _check_listener(tools, facts.identifier, port, listener)
+    for port, protocol in ports_of(facts, rendered, is_web=is_web):
+        _check_port(tools, facts.identifier, port, protocol)
     _check_containers(tools, facts.identifier, _container_names(rendered))
     _check_kept_things(tools, facts.identifier, rendered)
 
 
-def _check_listener(tools: Tools, identifier: str, port: int, listener: Listener) -> None:
-    """A port that Docker holds for this very app is no conflict."""
-    holder = _publisher(tools.engine.containers(), port) if listener.is_docker_proxy else None
-    if holder is not None and holder.labels.get(APP_LABEL) == identifier:
+def ports_of(facts: ProjectFacts, rendered: RenderedProject, *, is_web: bool) -> list[tuple[int, str]]:
+    """The host's ports that the project publishes, each with `tcp` or `udp`."""
+    own = [(facts.host_port, "tcp")] if is_web else []
+    return own + [(port.host_port, port.protocol) for port in rendered.ports]
+
+
+def _check_port(tools: Tools, identifier: str, port: int, protocol: str) -> None:
+    """A port that Docker holds for this very app is no conflict.
+
+    Docker is asked first: without its proxy process nothing listens on a port that a container publishes.
+    """
+    holder = tools.engine.publisher_of(port, protocol)
+    listener = None if holder else tools.find_listener(port, protocol)
+    if (holder is None and listener is None) or (holder and holder.labels.get(APP_LABEL) == identifier):
         return
     who = f"the container {holder.name!r}" if holder else str(listener)
     raise PortInUseError(
         f"Port {port} is in use, and {identifier!r} needs it.",
         why=f"It is held by {who}.",
-        remedy="Stop that, or install with another app_id: the host port is 35000 + app_id.",
+        remedy=_remedy(port),
         port=port,
-        process=holder.name if holder else listener.process,
-        pid=listener.pid,
+        process=holder.name if holder else listener.process if listener else "",
+        pid=listener.pid if listener else None,
     )
 
 
-def _publisher(containers: Iterable[ContainerState], port: int) -> ContainerState | None:
-    """The container that publishes the port."""
-    for container in containers:
-        for addresses in container.network_ports.values():
-            if any(address.get("HostPort") == str(port) for address in addresses or ()):
-                return container
-    return None
+def _remedy(port: int) -> str:
+    if port > BASE_PORT:
+        return "Stop that, or install with another app_id: the host port is 35000 + app_id."
+    return "Stop that: the definition wants this very port."
 
 
 def _container_names(rendered: RenderedProject) -> list[str]:

@@ -15,10 +15,11 @@ from homeport.plans import Plan, Step, StepRun
 from homeport.settings import MIB
 from homeport.state import apps, claims, events
 from workers.operation import OperationContext, RunningJob
-from workers.operations.conflicts import check_conflicts
+from workers.operations.conflicts import check_conflicts, ports_of
 from workers.operations.engine_wait import wait_for_engine
 from workers.operations.fetch import fetch_images
 from workers.operations.install_context import SNAPSHOT, InstallContext
+from workers.operations.port_wait import wait_for_ports
 from workers.tools import Tools
 
 _IMAGE_BYTES: Final = 512 * MIB  # what an image that is not there may need, as long as nobody knows
@@ -48,6 +49,7 @@ def reserve(context: InstallContext, run: StepRun) -> None:
         run.log(
             f"Port {facts.host_port} is not kept out of the ephemeral ports: the kernel's list is read-only"
         )
+    wait_for_ports(tools, ports_of(facts, context.rendered, is_web=definition.web is not None), run)
     with tools.database.write() as connection:
         if apps.find_app(connection, facts.identifier) is None:
             apps.add_app(connection, _new_app(context))

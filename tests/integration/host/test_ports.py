@@ -123,8 +123,20 @@ def test_who_listens_on_a_port_is_named(address: str) -> None:
         assert found is not None
         assert (found.pid, found.address, found.port) == (os.getpid(), address, port)
         assert found.process in str(found)
-        assert not found.is_docker_proxy
     assert listener_on(port) is None
+
+
+def test_who_is_bound_to_a_udp_port_is_named() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound:
+        bound.bind(("127.0.0.1", 0))
+        port = bound.getsockname()[1]
+
+        found = listener_on(port, "udp")
+
+        assert found is not None
+        assert (found.pid, found.address) == (os.getpid(), "127.0.0.1")
+        assert listener_on(port) is None
+    assert listener_on(port, "udp") is None
 
 
 def test_a_mere_connection_from_a_port_is_no_listener() -> None:

@@ -82,6 +82,12 @@ class FakeEngine:
         self.version()
         return [container for container in self.live.values() if container.project == project]
 
+    def publisher_of(self, port: int, protocol: str) -> ContainerState | None:
+        published = [{"HostIp": "0.0.0.0", "HostPort": str(port)}]
+        return next(
+            (one for one in self.live.values() if one.network_ports.get(f"80/{protocol}") == published), None
+        )
+
     def container_named(self, name: str) -> ContainerState | None:
         return self.live.get(name)
 
@@ -149,7 +155,8 @@ class Machine:
             projects=self.projects,  # type: ignore[arg-type]
             build_image=self._build,
             await_health=self._await_health,
-            find_listener=self.listeners.get,
+            find_listener=lambda port, _protocol: self.listeners.get(port),
+            can_bind=lambda _address, _port, _protocol: True,
             reserve_port=partial(self._reserve, True),
             drop_port=partial(self._reserve, False),
             require_space=lambda _path, _bytes: self.on_space(),

@@ -1,6 +1,7 @@
 """Installing on a machine in memory: all of it, or nothing."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,10 +17,11 @@ from homeport.errors import (
 from homeport.events import EventKind
 from homeport.host.ports import Listener
 from homeport.models import AppState, ImageOrigin
-from homeport.plans import Control, Ending, Plan, Step
+from homeport.plans import Control, Ending, Plan, Step, StepRun
 from homeport.state import events, images
 from tests.unit.workers.conftest import Household
 from tests.unit.workers.fakes import container_state
+from workers.operation import RunningJob
 from workers.operations import install
 
 
@@ -77,6 +79,41 @@ def test_what_was_pulled_before_a_crash_is_known_as_ours_afterwards(household: H
         row = images.find_image(connection, "sha256:database:1")
     assert row is not None
     assert row.origin is ImageOrigin.PULLED
+
+
+def test_a_pulled_image_that_its_owner_had_under_another_name_is_not_ours(household: Household) -> None:
+    pull = household.machine.engine.pull
+
+    def pull_known(reference: str, **rest: Any) -> Any:
+        state = replace(pull(reference, **rest), tags=("mine:1", reference))
+        household.machine.engine.images[reference] = state
+        return state
+
+    household.machine.engine.pull = pull_known  # type: ignore[method-assign]
+
+    household.install()
+
+    with household.database.read() as connection:
+        assert images.find_image(connection, "sha256:database:1") is None
+
+
+def test_an_undo_that_is_repeated_takes_nothing_from_the_next_install_of_the_name(
+    household: Household,
+) -> None:
+    household.machine.on_health = fails(UnhealthyError("It is not healthy."))
+    job = household.accept_install()
+    household.run(job)
+    household.machine.on_health = lambda _control: None
+    household.install()
+    before = household.left()
+
+    # As a worker does that takes over after the last undo, which was not written down as done.
+    running = RunningJob(job=job, steps=list, undo_control=_Never())
+    context = install.plan_install(household.machine.tools, running)[1]
+    run = StepRun("reserve", {"reserved_port": 35001}, None, _Never(), lambda *_: None)  # type: ignore[arg-type]
+    install.release(context, run)  # type: ignore[arg-type]
+
+    assert household.left() == before
 
 
 class _Never:

@@ -1,9 +1,14 @@
 """Uninstalling on a machine in memory."""
 
-from homeport.models import AppState
-from homeport.plans import Ending
+from dataclasses import replace
+from typing import Any
+
+from homeport.host.engine import ImageState
+from homeport.models import AppState, Queue
+from homeport.plans import Ending, Outcome
 from homeport.state import images
-from tests.unit.workers.conftest import Household
+from homeport.state.accept import accept_install, accept_uninstall
+from tests.unit.workers.conftest import NOW, Household
 from tests.unit.workers.fakes import container_state
 
 
@@ -56,4 +61,57 @@ def test_a_failed_uninstall_keeps_the_app_and_can_be_asked_again(household: Hous
     assert app.state is AppState.UNINSTALLING
     household.machine.engine.is_up = True
     assert household.uninstall(purge=True).ending is Ending.SUCCEEDED
+    assert household.left() == {}
+
+
+def test_an_image_that_its_owner_has_named_is_kept(household: Household) -> None:
+    household.install()
+    engine = household.machine.engine
+    engine.images["mine:1"] = replace(engine.images.pop("database:1"), tags=("mine:1",))
+
+    household.uninstall(remove_images=True)
+
+    assert list(engine.images) == ["mine:1"]
+    assert any("it has another name, mine:1" in line for line in household.log)
+
+
+def test_an_image_that_an_install_has_just_found_is_not_removed_under_it(household: Household) -> None:
+    household.install()
+    engine = household.machine.engine
+    built = next(reference for reference in engine.images if reference.startswith("homeport/"))
+    engine.images.pop("database:1")
+    pull = engine.pull
+    removed: list[Outcome] = []
+
+    def pull_meanwhile(reference: str, **rest: Any) -> ImageState:
+        removed.append(household.uninstall(remove_images=True))
+        return pull(reference, **rest)
+
+    engine.pull = pull_meanwhile  # type: ignore[method-assign]
+    with household.database.write() as connection:
+        later = accept_install(
+            connection, job_id="later", identifier="later", host_name="later.localhost", app_id=None,
+            definition="notes", queue=Queue.BUILDS, now=NOW,
+        )  # fmt: skip
+
+    outcome = household.run(later)
+
+    assert [each.ending for each in removed] == [Ending.SUCCEEDED]
+    assert outcome.ending is Ending.SUCCEEDED
+    assert built in engine.images
+
+
+def test_uninstalling_what_an_earlier_job_has_uninstalled_is_not_found(household: Household) -> None:
+    household.install()
+    with household.database.write() as connection:
+        first, second = (
+            accept_uninstall(connection, job_id=name, identifier="notes", parameters={"purge": True}, now=NOW)
+            for name in ("first", "second")
+        )
+    household.run(first)
+
+    outcome = household.run(second)
+
+    assert outcome.problem is not None
+    assert outcome.problem.code == "not_found"
     assert household.left() == {}

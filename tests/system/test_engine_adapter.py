@@ -16,7 +16,6 @@ from homeport.errors import (
     StalledError,
 )
 from homeport.host.engine import Engine, PullProgress
-from homeport.host.ports import listener_on
 from tests.harness.engine import EngineBox
 from tests.harness.programs import wait_until
 from tests.harness.standins import build_standin, publish_standin
@@ -205,12 +204,13 @@ def test_containers_are_found_by_name_label_and_project(engine: Engine, waiting:
     assert engine.container_named("no-such-container") is None
 
 
-def test_docker_s_proxy_is_recognised_on_a_published_port(waiting: str) -> None:
-    listener = listener_on(35777)
+def test_who_publishes_a_port_is_known_by_its_protocol(engine: Engine, waiting: str) -> None:
+    publisher = engine.publisher_of(35777)
 
-    assert waiting
-    assert listener is not None
-    assert listener.is_docker_proxy
+    assert publisher is not None
+    assert publisher.id == waiting
+    assert engine.publisher_of(35777, "udp") is None
+    assert engine.publisher_of(35778) is None
 
 
 def test_a_log_s_last_lines_come_from_both_streams(engine: Engine, waiting: str) -> None:

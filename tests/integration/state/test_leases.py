@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from homeport.errors import LeaseLostError
+from homeport.errors import LeaseLostError, TakenError
 from homeport.events import EventKind
 from homeport.models import Job, JobState
 from homeport.state.leases import Lease, finish, hand_back, heartbeat, reclaim_expired
@@ -202,6 +202,49 @@ def test_a_job_that_brought_its_worker_down_three_times_is_only_undone(box: Box)
     assert undone.problem is not None
     assert undone.problem.code == "worker_lost"
     assert undone.problem.facts == {"attempts": 3}
+
+
+def test_an_undo_that_brings_its_worker_down_three_times_ends_and_says_what_is_left(box: Box) -> None:
+    job = box.install()
+    later = box.install("wiki2", app_id=9)
+    for _ in range(5):
+        lease = box.taken(job)
+        box.journal(lease).begun("reserve")
+        box.pass_time(16)
+        _reclaim(box, max_losses=3)
+    assert box.job(job).state is JobState.QUEUED
+    box.taken(job)
+    box.pass_time(16)
+
+    assert _reclaim(box, max_losses=3) == []
+
+    ended = box.job(job)
+    assert ended.state is JobState.FAILED
+    assert ended.problem is not None
+    assert ended.problem.code == "worker_lost"
+    assert ended.problem.restored == "Could not be put back, since the worker was lost 6 times: reserve."
+    assert box.events(job)[-1].kind == EventKind.JOB_FINISHED
+    box.install()  # the names are free, since no app was recorded
+    assert box.job(later).state is JobState.QUEUED
+
+
+def test_an_undo_without_end_keeps_the_names_of_a_recorded_app_and_lets_the_next_job_go(box: Box) -> None:
+    box.add_app()
+    job, following = box.uninstall(), box.uninstall()
+    lease = box.taken(job)
+    assert box.take(following) is None
+    box.journal(lease).begun("stop")
+    box.journal(lease).undoing(PROBLEM)
+    box.pass_time(16)
+
+    assert _reclaim(box, max_losses=0) == [following.id]
+
+    ended = box.job(job)
+    assert ended.problem is not None
+    assert "`homeport uninstall wiki` removes it" in ended.problem.restored
+    with pytest.raises(TakenError):
+        box.install()
+    assert box.take(following) is not None
 
 
 @pytest.mark.parametrize("crashed", [True, False])

@@ -74,7 +74,7 @@ def run_on_terminal(
     answers: Mapping[str, str] | None = None,
     timeout_s: float = 120,
 ) -> tuple[int, str]:
-    """Runs a program on a pseudo-terminal, as somebody at a keyboard does; its exit code and all that it wrote.
+    """Runs a program on a pseudo-terminal, as somebody at a keyboard does.
 
     Args:
         argv: the program and its words.
@@ -82,13 +82,16 @@ def run_on_terminal(
         answers: what is typed when a text comes up, each once.
         timeout_s: it is killed after so long.
 
+    Returns:
+        Its exit code and all that it wrote.
+
     Raises:
         TimeoutError: it did not end in time; with what it wrote.
     """
     pid, screen = pty.fork()
     if pid == 0:
         os.chdir(REPOSITORY)
-        os.execvpe(argv[0], list(argv), {**environment, "TERM": "xterm"})  # noqa: S606 - no shell
+        os.execvpe(argv[0], list(argv), {**environment, "TERM": "xterm"})
     try:
         written = _converse(screen, dict(answers or {}), time.monotonic() + timeout_s)
     except TimeoutError:

@@ -66,7 +66,9 @@ def test_install_tells_its_steps_in_plain_lines_and_uninstall_keeps_the_data(
     assert removed[-1] == f"{APP} is removed, its data was kept."
     assert homeport("show", APP).returncode == 1
     homeport.lines("install", APP)
-    assert homeport.lines("uninstall", APP, "--purge", "--yes")[-1] == f"{APP} is removed, and its data deleted."
+    assert (
+        homeport.lines("uninstall", APP, "--purge", "--yes")[-1] == f"{APP} is removed, and its data deleted."
+    )
     assert leftovers(homeport_box, APP) == []
 
 

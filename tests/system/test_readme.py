@@ -74,7 +74,7 @@ class Machine:
     def apps(self) -> list[str]:
         """The containers of apps of this Homeport."""
         found = self.engine.client.containers.list(all=True, filters={"label": "homeport.app=dokuwiki"})
-        return [container.name for container in found]
+        return [str(container.name) for container in found]
 
 
 @pytest.fixture
@@ -151,7 +151,8 @@ def test_the_readmes_commands_work_in_order(machine: Machine) -> None:
     for command in commands:
         screen = machine.type(command)
         assert SAYS.get(command, "") in screen, screen
-        CHECKS.get(command, lambda _machine, _screen: None)(machine, screen)
+        if check := CHECKS.get(command):
+            check(machine, screen)
 
     assert {*CHECKS, *SAYS} <= set(commands), "the README no longer has a command that is looked at here"
     assert [_look(path) for path in OURS] == before, "the machine's own Homeport is left alone"

@@ -156,7 +156,7 @@ def run_plan(
         turned_back: the problem that made an earlier run of the same plan turn back.
 
     Returns:
-        How it ended. After a failure all steps that had begun are undone, last first.
+        How it ended. After a failure all steps that had begun and have an undo are undone, last first.
 
     Raises:
         HandedBackError: this process is about to end; nothing was undone.
@@ -229,30 +229,38 @@ def _go_back(plan: Plan[C], context: C, journal: Journal, problem: Problem) -> P
     rows = {row.name: row for row in journal.steps()}
     put_back: list[str] = []
     left: list[str] = []
+    kept: list[str] = []
     for step in reversed(plan.steps):
         row = rows.get(step.name)
-        if row is None or row.state in (StepState.PENDING, StepState.UNDONE):
+        if row is None or row.state is StepState.PENDING:
             continue
-        if step.undo is not None:
-            run = StepRun(step.name, row.record, journal, _NoControl(), lambda _fraction, _detail: None)
-            try:
-                step.undo(context, run)
-            except _PASS_ON:
-                raise
-            except Exception as error:  # the other undos still have to run
-                journal.log(f"undo of {step.name!r} failed: {error}")
-                left.append(f"{step.name} ({error})")
-                continue
+        if row.state is StepState.UNDONE:  # by an earlier run
             put_back.append(step.name)
+            continue
+        if step.undo is None:
+            kept.insert(0, step.name)
+            continue
+        run = StepRun(step.name, row.record, journal, _NoControl(), lambda _fraction, _detail: None)
+        try:
+            step.undo(context, run)
+        except _PASS_ON:
+            raise
+        except Exception as error:  # the other undos still have to run
+            journal.log(f"undo of {step.name!r} failed: {error}")
+            left.append(f"{step.name} ({error})")
+            continue
+        put_back.append(step.name)
         journal.undone(step.name)
-    return problem.with_restored(_restored(put_back, left))
+    return problem.with_restored(_restored(put_back, left, kept))
 
 
-def _restored(put_back: Sequence[str], left: Sequence[str]) -> str:
+def _restored(put_back: Sequence[str], left: Sequence[str], kept: Sequence[str]) -> str:
     if left:
         return f"Could not be put back: {'; '.join(left)}."
     if put_back:
         return f"Put back: {', '.join(put_back)}."
+    if kept:
+        return f"Nothing was put back; what had begun: {', '.join(kept)}."
     return "Nothing had been changed."
 
 

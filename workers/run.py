@@ -8,8 +8,12 @@ from datetime import UTC, datetime
 from dramatiq import Worker
 
 from homeport.catalog.catalog import list_definitions
+from homeport.errors import HomeportError
+from homeport.host.ports import add_reserved_port
 from homeport.models import JobKind, Queue
+from homeport.names import MAX_APP_ID
 from homeport.settings import Settings
+from homeport.state import apps
 from homeport.state.database import Database
 from homeport.state.doorbell import Doorbell
 from workers.actor import declare_run_job
@@ -56,12 +60,24 @@ def warm_up(settings: Settings) -> None:
     threading.Thread(target=read, name="warm-up", daemon=True).start()
 
 
+def reserve_ports(settings: Settings, database: Database) -> None:
+    """Keeps every app's host port out of the ephemeral ones: after a boot the kernel's list is empty."""
+    try:
+        with database.read() as connection:
+            ports = [app.host_port for app in apps.list_apps(connection, after=None, limit=MAX_APP_ID)]
+        for port in ports:
+            add_reserved_port(port, run_dir=settings.run_dir)
+    except HomeportError as error:
+        _log.warning("the apps' host ports are not reserved again: %s", error)
+
+
 def run_workers(settings: Settings, runner: JobRunner) -> bool:
     """Takes jobs until `runner.stopping` is set, then hands back what runs.
 
     Returns:
         Whether every thread ended in time.
     """
+    reserve_ports(settings, runner.database)
     threads = {Queue.BUILDS: 1, Queue.APPS: settings.app_threads}
     brokers: list[BellBroker] = []
     workers: list[Worker] = []

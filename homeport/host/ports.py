@@ -120,19 +120,25 @@ _Rule = Callable[[frozenset[int], frozenset[int]], tuple[frozenset[int], frozens
 def _change(table: Path, run_dir: Path, rule: _Rule) -> bool:
     """Rewrites the kernel's list and our ledger by the rule, alone among Homeport's processes."""
     with _ledger(run_dir / _LEDGER_NAME) as ledger:
+        ours = parse_ports(os.pread(ledger, _TABLE_BYTES, 0).decode())
         try:
             reserved = parse_ports(_read(table))
-            ours = parse_ports(os.pread(ledger, _TABLE_BYTES, 0).decode())
             now_reserved, now_ours = rule(reserved, ours)
+            _write_ledger(ledger, ours | now_ours)  # before the table: a kill between must not leave an entry
             if now_reserved != reserved:
                 _write(table, format_ports(now_reserved))
         except OSError as error:
             _log.warning("%s cannot be written, so host ports stay ephemeral: %s", table, error)
+            _write_ledger(ledger, ours)
             return False
-        if now_ours != ours:
-            os.pwrite(ledger, format_ports(now_ours).encode() + b"\n", 0)
-            os.ftruncate(ledger, len(format_ports(now_ours)) + 1)
+        _write_ledger(ledger, now_ours)
     return True
+
+
+def _write_ledger(ledger: int, ports: frozenset[int]) -> None:
+    text = format_ports(ports).encode() + b"\n"
+    os.pwrite(ledger, text, 0)
+    os.ftruncate(ledger, len(text))
 
 
 @contextmanager

@@ -173,6 +173,20 @@ def test_an_undo_that_was_interrupted_goes_on_and_does_not_start_the_plan_again(
 
     assert outcome.ending is Ending.FAILED
     assert box.there == []
+    assert outcome.problem is not None
+    assert outcome.problem.restored == "Put back: record, start, fetch, reserve."
+
+
+def test_what_has_no_undo_is_said_to_have_begun_and_not_to_be_put_back() -> None:
+    box, journal = Box(), MemoryJournal(order=("stop", "forget"))
+    box.failing["forget"] = ValueError("odd")
+    plan = Plan(*(Step(name=name, do=box._do) for name in journal.order))
+
+    outcome = run_plan(plan, box, journal, Going())
+
+    assert outcome.problem is not None
+    assert outcome.problem.restored == "Nothing was put back; what had begun: stop, forget."
+    assert [row.state for row in journal.rows.values()] == [StepState.DONE, StepState.FAILED]
 
 
 def test_a_plan_refuses_two_steps_of_one_name() -> None:

@@ -1,6 +1,5 @@
 """What `homeport doctor` looks at: one small check per thing that Homeport needs on a machine."""
 
-import grp
 import os
 import shutil
 import sys
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from homeport.cli.account import is_user, remedy_for, way_to_docker
 from homeport.cli.client import ApiClient, ApiProblemError, ApiUnreachableError
 from homeport.errors import EngineUnavailableError, HomeportError
 from homeport.host.disk import free_bytes
@@ -127,11 +127,11 @@ def _api_user(settings: Settings) -> Verdict:
         return Verdict(
             name=name, level="warn", found=found, mend="start Homeport as root to have it separated"
         )
-    groups = [group.gr_name for group in grp.getgrall() if settings.api_user in group.gr_mem]
-    if "docker" in groups:
-        mend = f"gpasswd -d {settings.api_user} docker"
-        return Verdict(name=name, level="bad", found=f"{settings.api_user} is in the group docker", mend=mend)
-    return Verdict(name=name, level="ok", found=f"{settings.api_user}, outside the group docker")
+    user = settings.api_user
+    if way := way_to_docker(user):
+        return Verdict(name=name, level="bad", found=f"{user} may reach Docker: {way}", mend=remedy_for(user))
+    found = f"{user}, outside the group docker" if is_user(user) else f"{user}, made at the first start"
+    return Verdict(name=name, level="ok", found=found)
 
 
 def _reserved_ports(_settings: Settings) -> Verdict:

@@ -1,12 +1,12 @@
 """`homeport up`: makes the folders and the database ready, then becomes the supervisor of all processes."""
 
-import grp
 import os
 import pwd
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from homeport.cli.account import is_user, remedy_for, way_to_docker
 from homeport.cli.components import drop_privileges, render_supervisord
 from homeport.errors import HomeportError, ProgramFailedError
 from homeport.host.files import write_atomic
@@ -91,9 +91,7 @@ def _run_as(user: str | None, words: list[str], environment: Mapping[str, str], 
 
 def _ensure_user(name: str) -> None:
     """Makes the API's user and group where they are missing."""
-    try:
-        account = pwd.getpwnam(name)
-    except KeyError:
+    if not is_user(name):
         words = ["useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"]
         result = run_program(
             [*words, "--shell", "/usr/sbin/nologin", name],
@@ -105,15 +103,10 @@ def _ensure_user(name: str) -> None:
                 f"The user {name!r} of the API could not be made.",
                 why="\n".join(result.tail),
                 remedy=f"Make it by hand: useradd --system --user-group {name}",
-            ) from None
-        return
-    groups = [group.gr_name for group in grp.getgrall() if name in group.gr_mem]
-    if "docker" in groups or account.pw_uid == 0:
-        raise HomeportError(
-            f"The user {name!r} of the API may reach Docker.",
-            why=f"It is root or in the group docker (its groups: {', '.join(groups) or 'none'}).",
-            remedy=f"Take it out (gpasswd -d {name} docker) or set api_user to another user.",
-        )
+            )
+    if way := way_to_docker(name):
+        what = f"The user {name!r} of the API may reach Docker."
+        raise HomeportError(what, why=f"{way[0].upper()}{way[1:]}.", remedy=remedy_for(name))
 
 
 def _make_folders(settings: Settings, *, as_root: bool) -> None:

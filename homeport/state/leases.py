@@ -48,8 +48,7 @@ def take(conn: Connection, job_id: str, *, owner: str, ttl_s: float, now: dateti
     row = conn.execute(select(JOBS).where(JOBS.c.id == job_id).with_for_update()).first()
     if row is None or row.state.is_terminal:
         return None
-    lost = row.state in _ACTIVE
-    if lost and row.lease_until > now:
+    if row.state in _ACTIVE:  # also with an expired lease: `reclaim_expired` alone counts losses
         return None
     if (blocking := _blocking(conn, row)) is not None:
         _wait(conn, row, blocking, now)
@@ -64,7 +63,6 @@ def take(conn: Connection, job_id: str, *, owner: str, ttl_s: float, now: dateti
             fence=lease.fence,
             lease_until=now + timedelta(seconds=ttl_s),
             waiting_for=None,
-            losses=row.losses + (1 if lost else 0),
             started_at=row.started_at or now,
         )
     )

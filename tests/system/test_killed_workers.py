@@ -112,14 +112,19 @@ def sick(engine_box: EngineBox) -> None:
     publish_standin(engine_box, "acme/sick:1", mode="exits")
 
 
-def test_an_undo_goes_on_after_its_worker_was_killed(box: HomeportBox, sick: None) -> None:
+@pytest.mark.parametrize(
+    ("step", "state"), [("start", "undoing"), ("start", "undone"), ("render project", "undone")]
+)
+def test_an_undo_goes_on_after_its_worker_was_killed(
+    box: HomeportBox, sick: None, step: str, state: str
+) -> None:
     job = box.install("sick", app_id=641)
-    kill_in(box, job, "start", "undoing")
+    kill_in(box, job, step, state)
 
     problem = box.fail(job, timeout_s=60)
 
     assert problem["code"] == "container_exited"
-    assert problem["restored"].startswith("Put back: ")
+    assert problem["restored"] == "Put back: start, render project, reserve."
     assert leftovers(box, "sick") == []
 
 

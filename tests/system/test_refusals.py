@@ -106,6 +106,90 @@ BROKEN: Mapping[str, tuple[Mapping[str, str], str, str]] = {
         "policy_refused",
         "provider",
     ),
+    "socket by key": (
+        pulled_app("broken", "a/b:1", service="    use_api_socket: true\n"),
+        "",
+        "use_api_socket",
+    ),
+    "host network": (
+        pulled_app("broken", "a/b:1", service="    network_mode: host\n"),
+        "policy_refused",
+        "network_mode",
+    ),
+    "host processes": (pulled_app("broken", "a/b:1", service="    pid: host\n"), "policy_refused", "pid"),
+    "bind by driver": (
+        pulled_app(
+            "broken",
+            "a/b:1",
+            service="    volumes: ['v:/v']\nvolumes: {v: {driver_opts: {o: bind, device: /etc}}}\n",
+        ),
+        "policy_refused",
+        "driver_opts",
+    ),
+    "environment of the host": (
+        pulled_app("broken", "a/b:1", service="    env_file: /etc/environment\n"),
+        "",
+        "env_file",
+    ),
+    "extends outside": (
+        pulled_app("broken", "a/b:1", service="    extends: {file: ../../other.yml, service: x}\n"),
+        "",
+        "extends",
+    ),
+    "include outside": (
+        {
+            **pulled_app("broken", "a/b:1"),
+            "docker-compose.yml": "include: [../other.yml]\nservices: {broken: {image: 'a/b:1'}}\n",
+        },
+        "",
+        "include",
+    ),
+    "remote context": (
+        pulled_app("broken", "a/b:1", service="    build: https://example.org/x.git\n"),
+        "",
+        "build",
+    ),
+    "interpolation": (
+        pulled_app("broken", "a/b:1", service="    environment: {A: $HOME}\n"),
+        "policy_refused",
+        "environment.A",
+    ),
+    "low port": (
+        {
+            **pulled_app("broken", "a/b:1"),
+            "docker-compose.yml": "services:\n  broken:\n    image: a/b:1\n    ports: ['22:22']\n",
+        },
+        "policy_refused",
+        "ports",
+    ),
+    "a tag of another language": (
+        {**pulled_app("broken", "a/b:1"), "docker-compose.yml": "services: !!python/object:os.system {}\n"},
+        "definition_invalid",
+        "docker-compose.yml",
+    ),
+    "alias bomb": (
+        {
+            **pulled_app("broken", "a/b:1"),
+            "docker-compose.yml": "x-a: &a [1,1,1,1,1,1,1,1,1,1]\nx-b: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\n"
+            "x-c: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\nx-d: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\n"
+            "x-e: [*d,*d]\nservices: {}\n",
+        },
+        "definition_invalid",
+        "docker-compose.yml",
+    ),
+    "too deep": (
+        {
+            **pulled_app("broken", "a/b:1"),
+            "docker-compose.yml": f"x-a: {'[' * 40}{']' * 40}\nservices: {{}}\n",
+        },
+        "definition_invalid",
+        "docker-compose.yml",
+    ),
+    "two documents": (
+        {**pulled_app("broken", "a/b:1"), "docker-compose.yml": "services: {}\n---\nservices: {}\n"},
+        "definition_invalid",
+        "docker-compose.yml",
+    ),
     "unknown key": (pulled_app("broken", "a/b:1", service="    colour: red\n"), "", "colour"),
     "float version": (
         pulled_app("broken", "a/b:1") | {"app.yml": "name: broken\nversion: 1.0\n"},

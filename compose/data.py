@@ -89,7 +89,8 @@ def remove_project_files(project_dir: Path, names: Iterable[str] = ()) -> None:
     for name in (COMPOSE_FILE, RECORD_FILE):  # of a writer that was killed
         for draft in project_dir.glob(drafts_of(name)):
             remove_tree(draft, within=project_dir)
-    if project_dir.is_dir() and not any(project_dir.iterdir()):
+    # A link is its owner's, who keeps the app's data on another disk.
+    if project_dir.is_dir() and not project_dir.is_symlink() and not any(project_dir.iterdir()):
         project_dir.rmdir()
 
 

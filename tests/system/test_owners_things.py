@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from homeport.host.ports import RESERVED_PORTS, format_ports
-from tests.harness.definitions import pulled_app
+from tests.harness.definitions import headless_app, pulled_app
 from tests.harness.engine import EngineBox
 from tests.harness.homeport_box import HomeportBox
 from tests.harness.leftovers import leftovers, reserved_ports
@@ -227,6 +227,24 @@ def test_an_install_is_undone_when_the_engine_that_went_away_is_back(
     assert problem["code"] == "engine_unavailable"
     assert problem["restored"] == "Put back: start, render project, reserve."
     assert leftovers(box, "half") == []
+
+
+def test_a_cancelled_uninstall_says_what_had_begun_and_can_be_asked_again(
+    box: HomeportBox, engine_box: EngineBox
+) -> None:
+    box.add_definition("stubborn", headless_app("stubborn", WEB, service="    command: [sleep, '300']\n"))
+    box.succeed(box.install("stubborn"))
+    job = box.uninstall("stubborn", purge=True)
+    box.wait_for_step(job, "stop")
+
+    assert box.cancel(job).status_code == requests.codes.accepted
+    ended = box.wait(job, timeout_s=20)
+
+    assert ended["state"] == "cancelled"
+    assert ended["problem"]["restored"] == "Nothing was put back; what had begun: stop."
+    assert box.app("stubborn")["state"] == "uninstalling"
+    box.succeed(box.uninstall("stubborn", purge=True))
+    assert leftovers(box, "stubborn") == []
 
 
 def test_the_second_of_two_uninstalls_is_told_that_there_is_no_app(box: HomeportBox) -> None:

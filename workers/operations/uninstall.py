@@ -95,7 +95,7 @@ def remove_images(context: UninstallContext, run: StepRun) -> None:
     if app is None:
         return
     used = {container.image_id: container.name for container in tools.engine.containers()}
-    for image in {str(image["id"]): image for image in app.images.values()}.values():
+    for image in {str(image["image"]): image for image in app.images.values()}.values():
         with tools.images_lock:
             _remove_unneeded(context, run, str(image["id"]), str(image["image"]), used)
 

@@ -1,6 +1,7 @@
 """Uninstalling on a machine in memory."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from homeport.host.engine import ImageState
@@ -34,6 +35,23 @@ def test_a_purge_removes_what_homeport_made_and_nothing_else(household: Househol
 
     assert [path.name for path in household.project_dir.iterdir()] == ["mine.txt"]
     assert household.machine.engine.vols == {}
+
+
+def test_an_app_whose_folder_its_owner_has_put_on_another_disk_can_be_purged(
+    household: Household, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    household.project_dir.parent.mkdir(parents=True)
+    household.project_dir.symlink_to(elsewhere)
+    household.install()
+    assert (elsewhere / "files").is_dir()
+
+    outcome = household.uninstall(purge=True)
+
+    assert outcome.ending is Ending.SUCCEEDED
+    assert list(elsewhere.iterdir()) == []
+    assert household.project_dir.is_symlink()
 
 
 def test_images_are_removed_only_if_they_are_ours_and_unused(household: Household) -> None:

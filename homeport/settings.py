@@ -63,9 +63,9 @@ class Settings(BaseModel):
     )
     spare_bytes: int = Field(default=GIB, ge=0, description="space that an install must leave free")
     log_max_bytes: int = Field(
-        default=10 * MIB, ge=MIB, description="a container's log file is rotated at this size"
+        default=10 * MIB, ge=MIB, description="a log file, a container's or our own, is rotated at this size"
     )
-    log_files: int = Field(default=3, ge=1, description="log files kept per container")
+    log_files: int = Field(default=3, ge=1, description="log files kept of each")
     job_log_max_bytes: int = Field(default=16 * MIB, ge=MIB, description="a job's log ends at this size")
     service_cpus: float = Field(
         default=0, ge=0, description="a service's cores where app.yml says none; 0: all"

@@ -2,6 +2,7 @@
 
 import platform
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import click
@@ -16,15 +17,20 @@ from homeport.errors import HomeportError, InvalidInputError
 
 @click.command(cls=Command)
 @click.option("--prepare-only", is_flag=True, help="Make folders, database and token, and start nothing.")
+@click.option(
+    "--log-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write what all processes say into this file, and rotate it; default: standard output.",
+)
 @click.pass_obj
-def up(context: Context, prepare_only: bool) -> None:
+def up(context: Context, prepare_only: bool, log_file: Path | None) -> None:
     """Run Homeport in the foreground, until it gets SIGTERM."""
     from homeport.cli.up import prepare, run_all
 
     if prepare_only:
         prepare(context.settings)
     else:
-        run_all(context.settings)
+        run_all(context.settings, log_file.absolute() if log_file else None)
 
 
 @click.command(cls=Command)

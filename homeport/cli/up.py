@@ -8,6 +8,7 @@ from pathlib import Path
 
 from homeport.cli.account import is_user, remedy_for, way_to_docker
 from homeport.cli.components import drop_privileges, render_supervisord
+from homeport.cli.log_outlet import lead_output
 from homeport.errors import HomeportError, ProgramFailedError
 from homeport.host.files import write_atomic
 from homeport.host.programs import run_program
@@ -16,8 +17,12 @@ from homeport.settings import ENVIRONMENT_PREFIX, Settings
 _SETUP_CEILING_S = 60
 
 
-def run_all(settings: Settings) -> None:
+def run_all(settings: Settings, log_file: Path | None = None) -> None:
     """Prepares the box and becomes supervisord; never returns.
+
+    Args:
+        settings: of this box.
+        log_file: where all processes' lines go, rotated; None: to standard output.
 
     Raises:
         HomeportError: the box cannot be made ready; nothing was started.
@@ -26,6 +31,8 @@ def run_all(settings: Settings) -> None:
     configuration = settings.run_dir / "supervisord.conf"
     as_root = os.geteuid() == 0
     write_atomic(configuration, render_supervisord(settings, python=sys.executable, as_root=as_root))
+    max_bytes, files = settings.log_max_bytes, settings.log_files
+    lead_output(log_file, max_bytes=max_bytes, files=files, environment=environment)
     supervisord = ["-m", "supervisor.supervisord", "-c", str(configuration)]
     os.execve(sys.executable, [sys.executable, "-P", *supervisord], environment)  # noqa: S606 - no shell is wanted
 

@@ -72,7 +72,7 @@ start_detached() {
   record_made file "$SERVICE_LOG"
   as_root mkdir -p "${SERVICE_LOG%/*}" "${SERVICE_PID_FILE%/*}"
   # shellcheck disable=SC2016 # the inner shell's own words
-  as_root setsid --fork bash -c 'echo $$ >"$1"; cd /; exec "$3" up >>"$2" 2>&1 </dev/null' \
+  as_root setsid --fork bash -c 'echo $$ >"$1"; cd /; exec "$3" up --log-file "$2" >>"$2" 2>&1 </dev/null' \
     homeport "$SERVICE_PID_FILE" "$SERVICE_LOG" "$CODE/.venv/bin/homeport"
 }
 

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import secrets
+import shlex
 import shutil
 import stat
 from pathlib import Path
@@ -88,7 +89,7 @@ def remove_tree(path: Path, *, within: Path) -> None:
 
     Raises:
         ForeignObjectError: it does not lie inside `within`, or is `within` itself, or something is mounted
-            in it.
+            in it, or another user owns some of it, as an app's containers may, and we are not root.
         OSError: something in it cannot be removed.
     """
     root = within.resolve()
@@ -100,7 +101,10 @@ def remove_tree(path: Path, *, within: Path) -> None:
         return
     if mounted := _mounts_in(place):
         raise _foreign_path(path, f"{mounted[0]} is mounted in it, and may be somebody's data.")
-    shutil.rmtree(place)
+    try:
+        shutil.rmtree(place)
+    except PermissionError as error:
+        raise _of_another_user(path, error) from error
 
 
 def _draft_name(name: str, own: str) -> str:
@@ -149,6 +153,17 @@ def _unreadable(path: Path, why: str) -> InvalidInputError:
         why=why,
         remedy="Replace it by a smaller regular file.",
         errors=[{"pointer": str(path), "detail": why}],
+    )
+
+
+def _of_another_user(path: Path, error: PermissionError) -> ForeignObjectError:
+    return ForeignObjectError(
+        f"{path} could not be removed whole.",
+        why=f"{error.filename or path}: permission denied. An app's containers write as users of their own, "
+        "whose files root alone may remove, and Homeport does not run as root.",
+        remedy=f"Remove it by hand (sudo rm -r {shlex.quote(str(path))}), and ask for it again.",
+        kind="path",
+        name=str(path),
     )
 
 

@@ -1,6 +1,7 @@
 import os
 import stat
 import subprocess
+import tempfile
 import threading
 from pathlib import Path
 
@@ -159,6 +160,26 @@ def test_a_tree_in_which_something_is_mounted_is_left_alone(tmp_path: Path) -> N
         assert (mounted / "photo").read_text() == "dear"
     finally:
         subprocess.run(["umount", str(mounted)], check=True)
+
+
+def test_what_another_user_wrote_is_told_with_the_command_that_removes_it() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        project = Path(folder)
+        theirs = project / "my data"
+        theirs.mkdir()
+        (theirs / "page").touch()  # root's, as a container's
+        project.chmod(0o755)
+        os.chown(project, 65534, 65534)
+
+        os.seteuid(65534)
+        try:
+            with pytest.raises(ForeignObjectError) as caught:
+                remove_tree(theirs, within=project)
+        finally:
+            os.seteuid(0)
+
+        assert f"sudo rm -r '{theirs}'" in caught.value.remedy
+        assert (theirs / "page").exists()
 
 
 def test_space_is_asked_for_where_a_folder_will_be(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,19 @@ def name_anonymous(entry: Any, service: str) -> Any:
     if isinstance(entry, Mapping):
         return {**entry, "source": name}
     return f"{name}:{mount.target}"
+
+
+def unmounted(service: Mapping[str, Any], folders: Iterable[str]) -> list[dict[str, str]]:
+    """Volumes without a name for those of the container's folders on which the service mounts nothing."""
+    tmpfs = service.get("tmpfs") or ()
+    taken = {str(entry).partition(":")[0] for entry in ([tmpfs] if isinstance(tmpfs, str) else tmpfs)}
+    taken |= {parse_mount(entry).target for entry in service.get("volumes", ())}
+    normal = {posixpath.normpath(target) for target in taken if target}
+    return [
+        {"type": "volume", "target": folder}
+        for folder in folders
+        if folder.startswith("/") and posixpath.normpath(folder) not in normal
+    ]
 
 
 def folder_in_project(source: str, project_dir: Path) -> str | None:

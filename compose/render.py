@@ -1,11 +1,11 @@
 """From a definition to the final compose document. Pure: what is given decides all of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from compose.guard import check_rendered
 from compose.limits import service_limits, sum_limits
-from compose.mounts import folder_in_project, parse_mount
+from compose.mounts import folder_in_project, parse_mount, unmounted
 from compose.ports import further_ports, render_ports, web_port
 from compose.services import ServiceFrame, may_end, render_service
 from compose.values import (
@@ -27,7 +27,12 @@ __all__ = ["HealthExpectation", "ProjectFacts", "RenderedProject", "render_proje
 
 
 def render_project(
-    loaded: LoadedDefinition, app: ProjectFacts, *, images: Mapping[str, str], settings: Settings
+    loaded: LoadedDefinition,
+    app: ProjectFacts,
+    *,
+    images: Mapping[str, str],
+    settings: Settings,
+    image_volumes: Mapping[str, Sequence[str]] | None = None,
 ) -> RenderedProject:
     """The project of an app.
 
@@ -36,12 +41,14 @@ def render_project(
         app: the instance.
         images: the image of each service: what was built or pulled for it.
         settings: the box's.
+        image_volumes: the folders for which each service's image asks a volume. Docker would make one
+            without a name for each, which neither an uninstall nor the next install finds again.
 
     Raises:
         PolicyRefusedError: the outcome asks for what no app may have.
     """
     definition = loaded.definition
-    template = _filled(loaded.template, app)
+    template = _with_image_volumes(_filled(loaded.template, app), image_volumes or {})
     labels = _labels(loaded, app)
     limits = {
         name: service_limits(definition.limits.of(name), settings=settings, host_cpus=app.host_cpus)
@@ -90,6 +97,19 @@ def _filled(template: Mapping[str, Any], app: ProjectFacts) -> dict[str, Any]:
     meant = _with_texts(dict(template), lambda text: text.replace("$$", "$"))
     filled: dict[str, Any] = replace_in_tree(meant, app.placeholders)
     return filled
+
+
+def _with_image_volumes(
+    template: Mapping[str, Any], image_volumes: Mapping[str, Sequence[str]]
+) -> dict[str, Any]:
+    """The template with a volume for every folder that an image wants on one, and that nothing covers."""
+    services = {
+        name: service | {"volumes": [*service.get("volumes", ()), *unmounted(service, image_volumes[name])]}
+        if image_volumes.get(name)
+        else service
+        for name, service in template["services"].items()
+    }
+    return {**template, "services": services}
 
 
 def _with_texts(node: Any, change: Callable[[str], str]) -> Any:

@@ -80,7 +80,11 @@ class ContainerState:
 
 @dataclass(frozen=True, kw_only=True)
 class ImageState:
-    """An image as the engine describes it. `exposed_ports` are such as `80/tcp`, `created` is RFC 3339."""
+    """An image as the engine describes it.
+
+    `exposed_ports` are such as `80/tcp`, `created` is RFC 3339; `volumes` are the folders that every
+    container of it has on a volume.
+    """
 
     id: str
     tags: tuple[str, ...]
@@ -89,6 +93,7 @@ class ImageState:
     created: str
     labels: Mapping[str, str]
     exposed_ports: tuple[str, ...]
+    volumes: tuple[str, ...] = ()
 
     @classmethod
     def from_inspection(cls, found: Mapping[str, Any]) -> Self:
@@ -102,6 +107,7 @@ class ImageState:
             created=found.get("Created", ""),
             labels=config.get("Labels") or {},
             exposed_ports=tuple(config.get("ExposedPorts") or ()),
+            volumes=tuple(config.get("Volumes") or ()),
         )
 
 

@@ -42,12 +42,14 @@ def fetch_images(context: InstallContext, run: StepRun) -> None:
     wanted = context.wanted_images
     progress = FetchProgress([image.reference for image in wanted])
     found = _noted(context)
+    volumes: dict[str, list[str]] = {}
     for image in wanted:
         run.check()
         state = _fetch_one(context, run, image, progress, found)
+        volumes[image.service] = list(state.volumes)
         detail = f"{image.reference} is there"
         run.progress(progress.moved(image.reference, 1.0, state.size_bytes), detail)
-    run.record["images"] = found
+    run.record.update(images=found, volumes=volumes)
 
 
 def _noted(context: InstallContext) -> dict[str, dict[str, Any]]:

@@ -1,6 +1,6 @@
 """What the steps of an install share: whose app it is, its definition, its rendered project."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -94,13 +94,26 @@ class InstallContext:
             for service in loaded.services
         )
 
-    @cached_property
+    @property
     def rendered(self) -> RenderedProject:
-        """The project as it will run."""
+        """The project as it will run; before its images are there, without the volumes that they ask for."""
+        volumes = (self.running.record_of("fetch images") or {}).get("volumes")
+        return self._without_image_volumes if volumes is None else self._with_image_volumes
+
+    @cached_property
+    def _without_image_volumes(self) -> RenderedProject:
+        return self._render({})
+
+    @cached_property
+    def _with_image_volumes(self) -> RenderedProject:
+        return self._render((self.running.record_of("fetch images") or {}).get("volumes", {}))
+
+    def _render(self, image_volumes: Mapping[str, Sequence[str]]) -> RenderedProject:
         return render_project(
             self.loaded,
             self.app_facts,
             images={wanted.service: wanted.reference for wanted in self.wanted_images},
+            image_volumes=image_volumes,
             settings=self.tools.settings,
         )
 

@@ -37,6 +37,32 @@ def render(tmp_path: Path, compose: str, app: str = "", **changed: Any) -> Rende
     return render_project(loaded, facts, images=images, settings=settings(tmp_path, **changed))
 
 
+def test_volumes_that_only_the_image_asks_for_get_names_and_labels(tmp_path: Path) -> None:
+    loaded = definition(tmp_path / "definition", HYDRA, HYDRA_APP)
+    facts = ProjectFacts(
+        app_id=12,
+        identifier="wiki",
+        host_name="wiki.example.org",
+        host_port=35012,
+        project_dir=Path("/srv/projects/wiki"),
+        version="1.0",
+        host_cpus=2,
+    )
+
+    rendered = render_project(
+        loaded,
+        facts,
+        images={"hydra": "x/y:1"},
+        image_volumes={"hydra": ["/config/", "/var/lib/hydra"]},
+        settings=settings(tmp_path),
+    )
+
+    mounts = service(rendered, "hydra")["volumes"]
+    assert {"type": "volume", "source": "hydra-var-lib-hydra", "target": "/var/lib/hydra"} in mounts
+    assert not any("/config/" in str(mount) for mount in mounts), "the definition mounts that itself"
+    assert rendered.document["volumes"]["hydra-var-lib-hydra"]["labels"]["homeport.app"] == "wiki"
+
+
 def service(rendered: RenderedProject, name: str) -> dict[str, Any]:
     found: dict[str, Any] = rendered.document["services"][name]
     return found

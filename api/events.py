@@ -1,5 +1,6 @@
 """The stream of events."""
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator
 from functools import partial
@@ -31,6 +32,8 @@ async def _messages(context: Context, position: int, query: EventsQuery) -> Asyn
     # An id without data: a client that is cut off before the first event knows where to go on.
     yield f"id: {position}\nretry: {_RETRY_MS}\n\n".encode()
     newest = await context.feed.latest()
+    now = asyncio.get_running_loop().time
+    spoken = now()
     while True:
         question = partial(events_after, seq=position, app=query.app, job=query.job, limit=_PIECE)
         events = await context.read(question)
@@ -39,10 +42,14 @@ async def _messages(context: Context, position: int, query: EventsQuery) -> Asyn
         if len(events) == _PIECE:
             position = events[-1].seq
             continue
+        spoken = now() if events else spoken
         position = max(position, newest, *(event.seq for event in events))
-        newest = await context.feed.wait_beyond(position, HEARTBEAT_S)
-        if newest <= position:
+        newest = await context.feed.wait_beyond(position, spoken + HEARTBEAT_S - now())
+        if now() < spoken + HEARTBEAT_S:
+            yield b""  # what happened may be another app's, and the client may have gone
+        else:
             yield comment("still here")
+            spoken = now()
 
 
 def _last_event_id(header: str | None) -> int | None:

@@ -1,5 +1,6 @@
 """The event stream: resuming and filters. Redis is away: the database is looked at every second."""
 
+import threading
 import time
 from typing import Any
 
@@ -85,3 +86,43 @@ def test_a_stream_that_begins_takes_no_event_away_from_one_that_waits(box: Any, 
 
     assert waiting.next_events(1)[0]["data"]["app"] == "wiki"
     assert time.monotonic() - began < 5
+
+
+def test_a_filtered_stream_speaks_while_only_others_have_events(
+    box: Any, listen: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.events.HEARTBEAT_S", 2.0)
+    stream = iter(listen("?app=quiet"))
+    next(stream)
+    ended = threading.Event()
+
+    def keep_busy() -> None:
+        for number in range(60):
+            box.install("wiki", identifier=f"app-{number}")
+            if ended.wait(0.3):
+                return
+
+    busy = threading.Thread(target=keep_busy)
+    busy.start()
+    try:
+        assert next(stream) == {"comment": "still here"}
+        assert busy.is_alive()
+    finally:
+        ended.set()
+        busy.join()
+
+
+def test_a_filtered_stream_whose_client_has_gone_ends_with_the_next_event_of_anybody(
+    box: Any, listen: Any
+) -> None:
+    stream = listen("?app=quiet")
+    next(iter(stream))
+    assert "homeport_streams 1.0\n" in box.call("GET", "/metrics").text
+
+    stream.answer.close()
+    box.install("wiki")
+
+    deadline = time.monotonic() + 5
+    while "homeport_streams 0.0\n" not in box.call("GET", "/metrics").text:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)

@@ -43,7 +43,8 @@ def read_builds(
         spec = _template_build(folder, given["build"])
         findings += _check_files(folder, spec, document, path)
         specs[service] = spec
-    return {name: _resolved(spec) for name, spec in specs.items()}, findings
+    given = {name: setting.default for name, setting in definition.settings.items() if setting.build}
+    return {name: _resolved(spec, given) for name, spec in specs.items()}, findings
 
 
 def _template_build(folder: Path, given: Any) -> BuildSpec:
@@ -60,8 +61,10 @@ def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value).replace("$$", "$")
 
 
-def _resolved(spec: BuildSpec) -> BuildSpec:
-    return BuildSpec(context=spec.context.resolve(), dockerfile=spec.dockerfile, args=dict(spec.args))
+def _resolved(spec: BuildSpec, given: Mapping[str, str]) -> BuildSpec:
+    """With an absolute context, and the settings that are build arguments; the service's own count more."""
+    args = {**given, **spec.args}
+    return BuildSpec(context=spec.context.resolve(), dockerfile=spec.dockerfile, args=args)
 
 
 def _check_files(

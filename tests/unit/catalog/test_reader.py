@@ -274,6 +274,19 @@ def test_settings_give_variables_their_values(make_definition: MakeDefinition) -
     assert environment == {"PUID": "1000", "COST": "$$5"}
 
 
+def test_settings_of_the_build_are_its_arguments_unless_it_has_its_own(
+    make_definition: MakeDefinition,
+) -> None:
+    app = APP + (
+        "images: {web: {context: ./web, args: {OWN: '2'}}}\n"
+        "settings: {SITE: {default: a, build: true}, OWN: {default: '1', build: true}, RUN: {default: r}}\n"
+    )
+    compose = "services:\n  web: {}\n"
+    folder = make_definition({"app.yml": app, "docker-compose.yml": compose, "web/Dockerfile": "FROM x\n"})
+
+    assert read_definition(folder).built_services["web"].args == {"SITE": "a", "OWN": "2"}
+
+
 def test_a_leading_zero_stays_text_in_a_variable_and_is_octal_in_a_mode(
     make_definition: MakeDefinition,
 ) -> None:

@@ -10,19 +10,19 @@ from aiohttp import web
 from api.auth import TokenCheck
 from api.context import CONTEXT, Context
 from api.definitions import Definitions
-from api.metrics import RequestCounts
 from api.middleware import MIDDLEWARES, add_request_id
 from api.openapi import describe
 from api.parsing import MAX_BODY_BYTES
-from api.ringer import Ringer
 from api.routes import DOCUMENT, ROUTES, add_routes
 from api.steward import Steward
 from api.streams import Streams
-from api.writer import Writer
+from homeport.metrics import RequestCounts
 from homeport.settings import Settings
 from homeport.state.database import Database
 from homeport.state.doorbell import Doorbell
 from homeport.state.feed import EventFeed
+from homeport.state.ringer import Ringer
+from homeport.state.writer import Writer
 
 
 def create_app(settings: Settings) -> web.Application:

@@ -10,14 +10,14 @@ from sqlalchemy import Connection
 
 from api.auth import TokenCheck
 from api.definitions import Definitions
-from api.metrics import RequestCounts
-from api.ringer import Ringer
 from api.steward import Steward
 from api.streams import Streams
-from api.writer import Writer
+from homeport.metrics import RequestCounts
 from homeport.settings import Settings
 from homeport.state.database import Database
 from homeport.state.feed import EventFeed
+from homeport.state.ringer import Ringer
+from homeport.state.writer import Writer
 
 T = TypeVar("T")
 

@@ -13,8 +13,8 @@ from redis.exceptions import RedisError
 from sqlalchemy import Connection
 
 from api.context import Context
-from api.metrics import CONTENT_TYPE, render_state
 from homeport.errors import HomeportError
+from homeport.metrics import CONTENT_TYPE, render_state
 from homeport.models import AppState, JobKind, JobState
 from homeport.names import BASE_PORT
 from homeport.state.apps import list_apps

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from api.writer import Writer
 from homeport.errors import StateUnavailableError
 from homeport.settings import Settings
 from homeport.state.database import Database
 from homeport.state.tokens import create_token, list_tokens
+from homeport.state.writer import Writer
 
 
 async def _write_at_once(database: Database, changes: list[Callable[[Connection], Any]]) -> list[Any]:

@@ -26,7 +26,7 @@ class RequestCounts:
 
     def rendered(self) -> str:
         """Both figures as a summary without quantiles."""
-        name = "homeport_http_request_seconds"
+        name = "homeport_http_request_duration_seconds"
         samples = [
             (name + suffix, {"method": method, "route": route, "status": str(status)}, float(value))
             for suffix, figures in (("_count", self._count), ("_sum", self._seconds))

@@ -5,11 +5,11 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
-from api.writer import Writer
 from homeport.errors import HomeportError
 from homeport.models import Job
 from homeport.state.doorbell import CHANNEL_JOBS, Doorbell
 from homeport.state.outbox import mark_sent
+from homeport.state.writer import Writer
 
 _LOG = logging.getLogger(__name__)
 _WAITING = 1024  # jobs that wait for the doorbell; more are left to the steward

@@ -16,6 +16,7 @@ from api.routes import ROUTES
 from homeport.errors import EngineUnavailableError, HomeportError, NotFoundError, NotPossibleNowError
 from homeport.models import JobState
 from homeport.state.schema import JOBS
+from homeport.state.tokens import revoke_token
 
 
 @pytest.mark.parametrize(
@@ -47,6 +48,20 @@ def test_a_token_is_shown_once_works_and_can_be_revoked(box: Any) -> None:
     assert made.json()["token"] not in json.dumps(listed)
     assert requests.get(f"{box.url}/v1/apps", headers=theirs, timeout=20).status_code == 401
     assert box.call("DELETE", "/v1/tokens/dashboard").status_code == 404
+
+
+def test_a_token_that_another_process_revoked_is_refused_within_five_seconds(box: Any) -> None:
+    made = box.call("POST", "/v1/tokens", json={"name": "dashboard"}).json()
+    theirs = {"Authorization": f"Bearer {made['token']}"}
+    assert requests.get(f"{box.url}/v1/apps", headers=theirs, timeout=20).ok
+
+    with box.database.write() as connection:
+        revoke_token(connection, "dashboard")
+    deadline = time.monotonic() + 5.5
+
+    while requests.get(f"{box.url}/v1/apps", headers=theirs, timeout=20).ok:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def test_a_token_of_the_same_name_is_a_conflict(box: Any) -> None:

@@ -12,6 +12,7 @@ HOMEPORT_PACKAGES=(
 ENGINE_PACKAGES=(docker.io docker-cli docker-buildx)
 TEST_PACKAGES=(
   docker-registry # the registry that the tests pull from
+  procps          # pgrep and sysctl, for the tests' network namespace
 )
 
 DEBIAN13_SOURCE=/etc/apt/sources.list.d/homeport-debian13.sources

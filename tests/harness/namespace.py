@@ -16,6 +16,9 @@ from tests.harness.programs import reap_for_ever, run, start, wait_until
 SLOTS = 8
 """Test runs that may go on side by side on one machine."""
 
+PORTS = "10000 34999"
+"""From which outgoing connections get theirs: below all host ports of apps."""
+
 CLONE_NEWNET = 0x40000000  # linux/sched.h
 
 
@@ -55,6 +58,15 @@ class Namespace:
         run(["ip", "-n", name, "link", "set", "eth0", "up"])
         run(["ip", "-n", name, "link", "set", "lo", "up"])
         run(["ip", "-n", name, "route", "add", "default", "via", self._outer])
+        # A connection of the tests that got an app's port would keep it for a minute after its end.
+        argv = [
+            "nsenter",
+            f"--net=/run/netns/{name}",
+            "sysctl",
+            "-qw",
+            f"net.ipv4.ip_local_port_range={PORTS}",
+        ]
+        run(argv)
         Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
         mark = ["-m", "comment", "--comment", name]
         leaving = ["-s", self._network, "!", "-o", veth]

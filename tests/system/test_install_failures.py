@@ -1,6 +1,7 @@
 """Installs that cannot succeed: each says what happened, and leaves nothing on the box."""
 
 import socket
+import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -10,6 +11,7 @@ from tests.harness.definitions import built_app, headless_app, pulled_app
 from tests.harness.engine import EngineBox
 from tests.harness.homeport_box import HomeportBox, Json
 from tests.harness.leftovers import leftovers
+from tests.harness.programs import wait_until
 from tests.harness.standins import publish_standin
 
 FreshHomeport = Callable[..., HomeportBox]
@@ -154,6 +156,24 @@ def test_a_host_port_in_foreign_hands_is_refused_before_anything_is_pulled(
     assert problem["code"] == "port_in_use"
     assert problem["facts"]["port"] == 35411
     assert "pytest" in problem["what"] + problem["why"] or "python" in problem["what"] + problem["why"]
+
+
+def test_a_port_that_a_mere_connection_has_is_waited_for(
+    homeport_box: HomeportBox, pulled_images: EngineBox
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as client:
+        client.setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+        )  # ends without TIME_WAIT
+        client.bind(("127.0.0.1", 35000 + 412))
+        client.connect(server.getsockname())
+        job = homeport_box.install("hydra", app_id=412)
+        wait_until(lambda: "35412" in homeport_box.job(job)["detail"], what="the wait", timeout_s=20)
+        assert homeport_box.job(job)["state"] == "running"
+
+    homeport_box.succeed(job)
+    assert homeport_box.visit("hydra").ok
+    homeport_box.succeed(homeport_box.uninstall("hydra", purge=True))
 
 
 def test_a_foreign_container_of_the_apps_name_is_left_alone(

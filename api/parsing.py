@@ -32,11 +32,14 @@ async def read_body(request: web.Request, model: type[Model]) -> Model:
 
 
 def read_query(request: web.Request, model: type[Model]) -> Model:
-    """The query string as the model; of a name that is given twice, the last counts.
+    """The query string as the model.
 
     Raises:
-        InvalidInputError: a parameter is wrong or unknown.
+        InvalidInputError: a parameter is wrong, unknown, or given twice.
     """
+    if twice := sorted({name for name in request.query if len(request.query.getall(name)) > 1}):
+        errors = [{"pointer": f"?{name}", "detail": "given more than once"} for name in twice]
+        raise InvalidInputError("A parameter is given twice.", remedy="Give each once.", errors=errors)
     try:
         return model.model_validate(dict(request.query))
     except ValidationError as error:

@@ -17,6 +17,7 @@ from homeport.shapes import (
     DefinitionShape,
     JobShape,
     NewTokenShape,
+    NoQuery,
     Page,
     ReadinessShape,
     SystemShape,
@@ -118,6 +119,8 @@ def bind(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]
             given["request"] = request
         if route.query is not None:
             given["query"] = read_query(request, route.query)
+        elif route.path.startswith("/v1/"):
+            read_query(request, NoQuery)
         if route.body is not None:
             given["body"] = await read_body(request, route.body)
         return await route.handle(**given)

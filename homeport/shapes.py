@@ -36,6 +36,10 @@ class TokenRequest(_Shape):
     name: StrictStr = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$", description="who will use it")
 
 
+class NoQuery(_Shape):
+    """No parameter at all."""
+
+
 class PageQuery(_Shape):
     """Which part of a list."""
 

@@ -117,6 +117,9 @@ def test_jobs_are_listed_newest_first_and_filtered(box: Any) -> None:
         ("/v1/jobs?state=lost", "?state"),
         ("/v1/jobs?sort=up", "?sort"),
         ("/v1/events?after=-1", "?after"),
+        ("/v1/jobs?limit=5&limit=6", "?limit"),
+        ("/v1/apps/wiki?porge=true", "?porge"),
+        ("/v1/system?x=", "?x"),
     ],
 )
 def test_a_wrong_query_is_refused_and_named(box: Any, path: str, pointer: str) -> None:

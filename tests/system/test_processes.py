@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.harness.definitions import pulled_app
+from tests.harness.definitions import built_app, pulled_app
 from tests.harness.engine import EngineBox
 from tests.harness.homeport_box import HomeportBox, Json
 from tests.harness.leftovers import leftovers
@@ -96,6 +96,33 @@ def test_a_clean_stop_hands_the_job_back_and_it_goes_on_after_the_start(
     reserve = next(step for step in ended["steps"] if step["name"] == "reserve")
     fetch = next(step for step in ended["steps"] if step["name"] == "fetch images")
     assert (reserve["attempts"], fetch["attempts"]) == (1, 2)
+
+
+def test_a_clean_stop_ends_a_running_build_which_is_done_after_the_start(
+    fresh_homeport: FreshHomeport, engine_box: EngineBox
+) -> None:
+    dockerfile = (
+        'FROM debian:bookworm-slim\nRUN echo begun && sleep 4 && date > /built\nCMD ["sleep", "600"]\n'
+    )
+    files = built_app("brick", dockerfile)
+    files["app.yml"] = "\n".join(
+        line for line in files["app.yml"].splitlines() if not line.startswith("web:")
+    )
+    files["docker-compose.yml"] = "services:\n  brick: {}\n"
+    box = fresh_homeport()
+    box.add_definition("brick", files)
+    job = box.install("brick")
+    wait_until(lambda: "begun" in box.job_log(job), what="the build", timeout_s=40)
+
+    box.stop()  # asserts that nothing is left running
+    assert not [tag for image in engine_box.client.images.list() for tag in image.tags if "brick" in tag]
+    box.start()
+
+    ended = box.succeed(job)
+    fetch = next(step for step in ended["steps"] if step["name"] == "fetch images")
+    assert fetch["attempts"] == 2
+    box.succeed(box.uninstall("brick", purge=True, remove_images=True))
+    assert leftovers(box, "brick") == []
 
 
 def test_a_killed_worker_loses_no_job(

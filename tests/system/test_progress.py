@@ -3,7 +3,7 @@
 import json
 import time
 
-from tests.harness.definitions import built_app, pulled_app
+from tests.harness.definitions import built_app, headless_app, pulled_app
 from tests.harness.engine import EngineBox
 from tests.harness.homeport_box import HomeportBox, Json
 from tests.harness.standins import publish_standin
@@ -89,3 +89,38 @@ def test_logs_of_an_app_are_tailed_and_followed(homeport_box: HomeportBox, pulle
 
     assert homeport_box.request("GET", "/v1/apps/never/logs").status_code == 404
     homeport_box.succeed(homeport_box.uninstall("hydra", purge=True))
+
+
+def test_a_followed_log_goes_on_over_a_restart_and_ends_with_the_app(
+    homeport_box: HomeportBox, pulled_images: EngineBox
+) -> None:
+    homeport_box.succeed(homeport_box.install("hydra"))
+    path = "/v1/apps/hydra/logs?tail=0&follow=true"
+
+    with homeport_box.request("GET", path, stream=True, timeout=60) as answer:
+        lines = answer.iter_lines(chunk_size=None)
+        pulled_images.client.containers.get("hydra").restart(timeout=5)
+        assert b"starting as web" in next(lines)
+
+        homeport_box.succeed(homeport_box.uninstall("hydra", purge=True))
+
+        assert list(lines) == [], "the log ends with its container"
+
+
+def test_a_reader_that_does_not_read_costs_no_memory(
+    homeport_box: HomeportBox, pulled_images: EngineBox
+) -> None:
+    chatter = """    command: [perl, -e, "print 'x' x 500, qq(\\n) while 1"]\n"""
+    homeport_box.add_definition("chatty", headless_app("chatty", "linuxserver/hydra:latest", service=chatter))
+    homeport_box.succeed(homeport_box.install("chatty"))
+    processes = [homeport_box.component(module) for module in ("api", "workers.steward")]
+    path = "/v1/apps/chatty/logs?tail=10&follow=true"
+
+    with homeport_box.request("GET", path, stream=True, timeout=60) as answer:
+        next(answer.iter_content(1000))
+        before = [process.memory_info().rss for process in processes]
+        time.sleep(4)
+        grown = [process.memory_info().rss - rss for process, rss in zip(processes, before, strict=True)]
+
+    homeport_box.succeed(homeport_box.uninstall("chatty", purge=True))
+    assert max(grown) < 30_000_000, grown

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import requests
 
 from tests.harness.definitions import built_app, pulled_app
 from tests.harness.engine import EngineBox
@@ -135,6 +136,29 @@ def test_a_killed_worker_loses_no_job(
 
     ended = finish(box, job)
     assert ended["attempt"] >= 1
+
+
+@pytest.mark.parametrize("module", ["api", "workers.steward", "workers"])
+def test_a_killed_component_is_started_again(fresh_homeport: FreshHomeport, module: str) -> None:
+    box = fresh_homeport()
+    killed = box.component(module)
+
+    killed.kill()
+    killed.wait(10)
+
+    def is_back() -> bool:
+        modules = [process.cmdline()[-1] for process in box.processes() if process.is_running()]
+        return module in modules and box.request("GET", "/readyz").ok
+
+    wait_until(lambda: _unless_refused(is_back), what=module, timeout_s=20)
+    assert box.component(module).pid != killed.pid
+
+
+def _unless_refused(question: Callable[[], bool]) -> bool:
+    try:
+        return question()
+    except (requests.ConnectionError, psutil.NoSuchProcess, IndexError):
+        return False
 
 
 def test_everything_dies_with_a_killed_supervisor_and_goes_on_after_the_start(

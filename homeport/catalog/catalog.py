@@ -1,5 +1,6 @@
 """The definitions that a box offers: the folders of the catalog."""
 
+import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def find_definition(catalog_dir: Path, name: str) -> LoadedDefinition:
     if not is_label(name) or not (folder / APP_FILE).exists():
         raise NotFoundError(
             f"The catalog has no definition {name!r}.",
-            remedy="`homeport catalog` lists what it has.",
+            remedy=_nearest(catalog_dir, name) + "`homeport catalog` lists what it has.",
             kind="definition",
             name=name,
         )
@@ -58,6 +59,12 @@ def find_definition(catalog_dir: Path, name: str) -> LoadedDefinition:
         )
         raise DefinitionInvalidError(f"The definition {name!r} is not valid.", [finding])
     return loaded
+
+
+def _nearest(catalog_dir: Path, name: str) -> str:
+    names = [path.parent.name for path in catalog_dir.glob(f"*/{APP_FILE}")]
+    near = difflib.get_close_matches(name[:63].lower(), names, n=1)
+    return f"Did you mean {near[0]!r}? " if near else ""
 
 
 def _entry(catalog_dir: Path, name: str) -> CatalogEntry:

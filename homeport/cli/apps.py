@@ -42,7 +42,8 @@ def install(
     if not report_job(context, job, follow=follow) or context.is_json:
         return
     app = context.client.call("GET", path_of("apps", job["subject"]))
-    where = f" It answers on port {app['host_port']}." if app["host_port"] else ""
+    address = context.address_of(app)
+    where = f" It answers at {address}" if address else ""
     context.printer.say(f"{app['identifier']} is installed.{where}")
 
 
@@ -62,10 +63,18 @@ def uninstall(
     if purge and not yes:
         _ask_to_delete(context, identifier)
     query = {"purge": str(purge).lower(), "remove_images": str(remove_images).lower()}
+    app = context.client.call("GET", path_of("apps", identifier))
     job = context.client.call("DELETE", path_of("apps", identifier), params=query)
     if report_job(context, job, follow=follow):
-        kept = "and its data deleted" if purge else "its data was kept"
-        context.printer.say(f"{identifier} is removed, {kept}.")
+        kept = "and its data deleted." if purge else f"its data was kept.\n{_way_back(app)}"
+        context.printer.say(f"{identifier} is removed, {kept}")
+
+
+def _way_back(app: Mapping[str, Any]) -> str:
+    """The command that installs an app on its data and its port again."""
+    named = "" if app["identifier"] == app["definition"] else f" --as {app['identifier']}"
+    again = f"homeport install {app['definition']}{named}"
+    return f"To have it back with its data: {again}; add --app-id {app['app_id']} to keep its port too."
 
 
 def _ask_to_delete(context: Context, identifier: str) -> None:
@@ -84,10 +93,17 @@ def list_apps(context: Context) -> None:
     if context.answers_json(found):
         return
     rows = [
-        [app["identifier"], app["state"], app["version"], app["host_port"], app["host_name"], app["title"]]
+        [
+            app["identifier"],
+            app["state"],
+            app["version"],
+            context.address_of(app),
+            app["host_name"],
+            app["title"],
+        ]
         for app in found
     ]
-    context.printer.table(["IDENTIFIER", "STATE", "VERSION", "PORT", "HOST NAME", "TITLE"], rows)
+    context.printer.table(["IDENTIFIER", "STATE", "VERSION", "ADDRESS", "HOST NAME", "TITLE"], rows)
     if not rows:
         context.printer.remark("No app is installed. See what there is: homeport catalog")
 
@@ -99,14 +115,15 @@ def show(context: Context, identifier: str) -> None:
     """Show one app."""
     app = context.client.call("GET", path_of("apps", identifier))
     if not context.answers_json(app):
-        context.printer.fields(_app_fields(app))
+        context.printer.fields(_app_fields(app, context.address_of(app)))
 
 
-def _app_fields(app: Mapping[str, Any]) -> list[tuple[str, Any]]:
+def _app_fields(app: Mapping[str, Any], address: str | None) -> list[tuple[str, Any]]:
     names = ("identifier", "title", "definition", "version", "state", "app_id", "host_name", "host_port")
     limits = app["limits"]
     return [
         *((name.replace("_", " "), app[name]) for name in names),
+        ("address", address),
         ("cores", limits["cpus"] or "all"),
         ("memory", size(limits["memory_bytes"])),
         ("processes", limits["pids"]),
@@ -123,7 +140,9 @@ def _port(port: Mapping[str, Any]) -> str:
 
 @click.command(cls=Command)
 @click.argument("identifier", shell_complete=complete_apps)
-@click.option("--tail", default=100, show_default=True, help="Lines from the end, at most 10000.")
+@click.option(
+    "--tail", type=click.IntRange(0, 10000), default=100, show_default=True, help="Lines from the end."
+)
 @click.option("--follow", "-f", is_flag=True, help="Go on as lines come, until interrupted.")
 @click.option("--service", help="Of this service only.")
 @click.pass_obj

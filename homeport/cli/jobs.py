@@ -26,7 +26,8 @@ from homeport.models import JobState
 @click.pass_obj
 def list_jobs(context: Context, app: str | None, state: str | None, limit: int) -> None:
     """List jobs, newest first."""
-    found = list(islice(context.client.pages("/v1/jobs", app=app, state=state), limit))
+    newest = list(islice(context.client.pages("/v1/jobs", app=app, state=state), limit + 1))
+    found = newest[:limit]
     if context.answers_json(found):
         return
     rows = [
@@ -34,6 +35,8 @@ def list_jobs(context: Context, app: str | None, state: str | None, limit: int) 
         for job in found
     ]
     context.printer.table(["JOB", "KIND", "APP", "STATE", "PROGRESS", "ACCEPTED"], rows)
+    if len(newest) > limit and context.printer.out.is_terminal:
+        context.printer.remark(f"({limit} newest; more with --limit)")
 
 
 @click.command(cls=Command)
@@ -53,7 +56,8 @@ def job(context: Context, job_id: str, follow: bool, cancel: bool, show_log: boo
         return
     found = context.client.call("DELETE" if cancel else "GET", path_of("jobs", job_id))
     if follow:
-        report_job(context, found, follow=True)
+        if report_job(context, found, follow=True):
+            context.printer.say(f"The {found['kind']} of {found['subject']} succeeded.")
     elif not context.answers_json(found):
         _show(context, found)
 

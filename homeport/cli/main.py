@@ -3,10 +3,13 @@
 Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 the API cannot be reached, 130 interrupted.
 """
 
+import ipaddress
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -42,7 +45,17 @@ class Context:
     @cached_property
     def client(self) -> ApiClient:
         """The API, at `--url` or where the settings say."""
-        return ApiClient(self.url or f"http://{self.settings.listen}", self.token or self._stored_token())
+        return ApiClient(self._api_url, self.token or self._stored_token())
+
+    def address_of(self, app: Mapping[str, Any]) -> str | None:
+        """Where an app's pages open: its port on the host whose API is asked; None for a headless app."""
+        if app["host_port"] is None:
+            return None
+        return f"http://{_openable(urlsplit(self._api_url).hostname)}:{app['host_port']}{app['path'] or '/'}"
+
+    @property
+    def _api_url(self) -> str:
+        return self.url or f"http://{self.settings.listen}"
 
     def answers_json(self, shape: Any) -> bool:
         """Prints the shape where JSON was asked for; whether it was, so that nothing more is to be said."""
@@ -62,6 +75,30 @@ class Context:
                 why="It belongs to the user who started Homeport.",
                 remedy="Run the command as that user (sudo), or set HOMEPORT_TOKEN.",
             ) from error
+
+
+def _openable(host: str | None) -> str:
+    """The host as a browser takes it: `localhost` for this machine."""
+    try:
+        address = ipaddress.ip_address(host or "127.0.0.1")
+    except ValueError:
+        return host or "localhost"
+    if address.is_loopback or address.is_unspecified:
+        return "localhost"
+    return f"[{address}]" if address.version == 6 else str(address)
+
+
+def _check_url(_context: click.Context, _parameter: click.Parameter, url: str | None) -> str | None:
+    if not url:
+        return url
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_address = False
+    if not is_address:
+        raise click.UsageError(f"{url} is no address: give http://host:port")
+    return url
 
 
 def _set_json(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
@@ -99,7 +136,12 @@ class _Group(click.Group):
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="homeport")
-@click.option("--url", envvar="HOMEPORT_URL", help="The API's address; default: from the settings.")
+@click.option(
+    "--url",
+    envvar="HOMEPORT_URL",
+    callback=_check_url,
+    help="The API's address; default: from the settings.",
+)
 @click.option("--token", envvar="HOMEPORT_TOKEN", help="The bearer token; default: from the token file.")
 @json_option
 @click.pass_context

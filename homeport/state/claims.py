@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, and_, bindparam, delete, exists, func, insert, or_, select
 
 from homeport.errors import NotPossibleNowError, TakenError
+from homeport.models import AppState
 from homeport.names import BASE_PORT, MAX_APP_ID, check_app_id, host_port
 from homeport.state.schema import APP_IDS, APPS, CLAIMS
 
@@ -158,9 +159,13 @@ def _taken(conn: Connection, held: Sequence[Row[Any]]) -> TakenError:
     order = list(ClaimKind)
     rows = sorted(held, key=lambda row: (order.index(ClaimKind(row.kind)), row.value))
     first = rows[0]
-    installed = conn.execute(select(APPS.c.title).where(APPS.c.identifier == first.identifier)).first()
+    holder = select(APPS.c.title, APPS.c.state).where(APPS.c.identifier == first.identifier)
+    installed = conn.execute(holder).first()
     shown = _SHOWN[ClaimKind(first.kind)]
-    if installed is not None:
+    if installed is not None and installed.state == AppState.UNINSTALLING:
+        why = f"The app {first.identifier!r} ({installed.title}) has it, and is being uninstalled."
+        remedy = f"Choose another {shown}, or wait until that has ended."
+    elif installed is not None and installed.state != AppState.INSTALLING:
         why = f"The app {first.identifier!r} ({installed.title}) has it."
         remedy = f"Choose another {shown}, or uninstall {first.identifier!r} first."
     else:

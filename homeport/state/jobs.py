@@ -96,10 +96,11 @@ def request_cancel(conn: Connection, job_id: str, now: datetime) -> Job:
     if job is None:
         raise no_such_job(job_id)
     if job.state.is_terminal:
+        has_made_an_app = job.kind is JobKind.INSTALL and job.state is JobState.SUCCEEDED
         raise NotPossibleNowError(
             f"The {job.kind} of {job.subject!r} has ended: it {_ENDED[job.state]}.",
             why="Only a job that waits or runs can be cancelled.",
-            remedy="Uninstall the app, if it is not wanted." if job.kind is JobKind.INSTALL else "",
+            remedy="Uninstall the app, if it is not wanted." if has_made_an_app else "",
             state=job.state.value,
         )
     # What had begun and was handed back has something to undo, so a worker must take it once more.

@@ -59,13 +59,14 @@ def test_install_tells_its_steps_in_plain_lines_and_uninstall_keeps_the_data(
     lines = installed.stdout.splitlines()
     steps = [step["name"] for step in homeport_box.job(homeport.json("jobs", "--app", APP)[0]["id"])["steps"]]
     assert [line for line in lines if line.endswith(": done")] == [f"{name}: done" for name in steps]
-    assert lines[-1] == f"{APP} is installed. It answers on port 35301."
+    assert lines[-1] == f"{APP} is installed. It answers at http://localhost:35301/"
     assert homeport.json("show", APP)["host_name"] == "shop.localhost"
 
     removed = homeport.lines("uninstall", APP)
-    assert removed[-1] == f"{APP} is removed, its data was kept."
+    assert removed[-2] == f"{APP} is removed, its data was kept."
+    assert f"homeport install {APP}; add --app-id 301 to keep its port" in removed[-1]
     assert homeport("show", APP).returncode == 1
-    homeport.lines("install", APP)
+    homeport.lines("install", APP, "--app-id", "301")
     assert (
         homeport.lines("uninstall", APP, "--purge", "--yes")[-1] == f"{APP} is removed, and its data deleted."
     )
@@ -143,7 +144,15 @@ def test_what_the_api_refuses_exits_with_1_and_says_what_to_do(homeport: Command
 
 @pytest.mark.parametrize(
     "words",
-    [["fly"], ["install"], ["install", "--fast", "x"], ["jobs", "--limit", "few"], ["token", "create"]],
+    [
+        ["fly"],
+        ["install"],
+        ["install", "--fast", "x"],
+        ["jobs", "--limit", "few"],
+        ["logs", "x", "--tail", "-3"],
+        ["--url", "foo", "apps"],
+        ["token", "create"],
+    ],
 )
 def test_wrong_usage_exits_with_2(homeport: CommandLine, words: list[str]) -> None:
     plain, as_json = homeport(*words), homeport("--json", *words)
@@ -175,7 +184,9 @@ def test_apps_and_show_tell_what_is_installed(homeport: CommandLine, app: str) -
     shown = dict(line.split(maxsplit=1) for line in homeport.lines("show", app))
 
     whole = homeport.json("show", app)
-    assert row == [app, "running", "1.0", str(whole["host_port"]), f"{app}.localhost", "Cmdapp"]
+    address = f"http://localhost:{whole['host_port']}/"
+    assert row == [app, "running", "1.0", address, f"{app}.localhost", "Cmdapp"]
+    assert shown["address"] == address
     assert shown["identifier"] == app
     assert shown["memory"] == "2.0 GiB"
     assert any("gitlab/gitlab-ce:latest" in value for value in shown.values())
@@ -214,7 +225,7 @@ def test_a_job_is_followed_shown_and_its_log_printed(homeport: CommandLine, app:
     assert homeport.lines("job", job["id"], "--log")
     assert all("line" in json.loads(line) for line in homeport.lines("job", job["id"], "--log", "--json"))
     assert homeport.lines("job", job["id"], "--log", "--follow") == homeport.lines("job", job["id"], "--log")
-    assert homeport("job", job["id"], "--follow").returncode == 0
+    assert homeport.lines("job", job["id"], "--follow") == [f"The install of {app} succeeded."]
     assert homeport("job", "no-such-job").returncode == 1
 
 

@@ -103,7 +103,13 @@ class AppLogs:
                 kind="service",
                 name=str(service),
             )
-        raise NotFoundError(f"No container of {identifier!r} exists.", kind="app", name=identifier)
+        raise NotFoundError(
+            f"No container of {identifier!r} exists.",
+            why="An install makes it when it starts the app; one that was removed by hand has no log.",
+            remedy="See `homeport jobs`. To make it anew, uninstall the app and install it again.",
+            kind="app",
+            name=identifier,
+        )
 
 
 def _tail_of(request: web.Request) -> int:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from homeport.errors import InvalidInputError, NotPossibleNowError, TakenError
-from homeport.models import Job
+from homeport.models import AppState, Job
 from homeport.names import MAX_APP_ID
 from homeport.state.apps import remove_app
 from homeport.state.claims import claim_app, release_claims
@@ -106,6 +106,20 @@ def test_a_waiting_install_holds_what_it_claimed(box: Box) -> None:
 
     with pytest.raises(TakenError, match=f"app_id '7' is taken.*install of 'wiki'.*{waiting.id}"):
         box.install("blog", app_id=7)
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (AppState.INSTALLING, r"An install of 'wiki' that has not ended yet has it \(job old\).*cancel"),
+        (AppState.UNINSTALLING, "is being uninstalled.*wait until that has ended"),
+    ],
+)
+def test_what_an_app_under_way_holds_is_told_as_such(box: Box, state: AppState, words: str) -> None:
+    box.add_app("wiki", state=state)
+
+    with pytest.raises(TakenError, match=words):
+        box.install("wiki")
 
 
 def test_a_port_that_another_app_publishes_is_taken(box: Box) -> None:

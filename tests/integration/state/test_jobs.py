@@ -139,8 +139,9 @@ def test_a_job_that_has_ended_cannot_be_cancelled(box: Box, state: JobState) -> 
     job = box.install()
     box.finish(box.taken(job), state)
 
-    with pytest.raises(NotPossibleNowError, match="has ended"):
+    with pytest.raises(NotPossibleNowError, match="has ended") as caught:
         box.cancel(job)
+    assert ("Uninstall" in caught.value.remedy) is (state is JobState.SUCCEEDED)
     assert box.job(job).cancel_requested is False
 
 

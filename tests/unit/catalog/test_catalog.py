@@ -42,6 +42,15 @@ def test_a_name_that_the_catalog_lacks_is_not_found(
     assert caught.value.facts == {"kind": "definition", "name": name}
 
 
+def test_a_misspelt_name_gets_the_nearest_one(make_definition: MakeDefinition, tmp_path: Path) -> None:
+    make_definition(name="wiki")
+
+    for name, near in (("wikki", True), ("photos", False)):
+        with pytest.raises(NotFoundError) as caught:
+            find_definition(tmp_path, name)
+        assert ("Did you mean 'wiki'?" in caught.value.remedy) is near
+
+
 def test_a_definition_of_another_name_than_its_folder_is_refused(
     make_definition: MakeDefinition, tmp_path: Path
 ) -> None:

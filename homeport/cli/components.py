@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from homeport.settings import Settings
 
@@ -38,6 +39,11 @@ def components_of(settings: Settings) -> Sequence[Component]:
     return shared if settings.redis_url else (VALKEY, *shared)
 
 
+def supervisor_socket(settings: Settings) -> Path:
+    """Where the supervisor answers while it runs."""
+    return settings.run_dir / "supervisor.sock"
+
+
 def drop_privileges(user: str | None) -> list[str]:
     """The words before a command that make it run as the user, in no other group, and die with its parent.
 
@@ -64,7 +70,7 @@ def render_supervisord(settings: Settings, *, python: str, as_root: bool) -> str
             "pidfile": settings.run_dir / "supervisord.pid",
             **({"user": "root"} if as_root else {}),
         },
-        "unix_http_server": {"file": settings.run_dir / "supervisor.sock", "chmod": "0700"},
+        "unix_http_server": {"file": supervisor_socket(settings), "chmod": "0700"},
         "rpcinterface:supervisor": {
             "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
         },

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from homeport.cli.account import is_user, remedy_for, way_to_docker
-from homeport.cli.components import drop_privileges, render_supervisord
+from homeport.cli.components import drop_privileges, render_supervisord, supervisor_socket
 from homeport.cli.log_outlet import lead_output
-from homeport.errors import HomeportError, ProgramFailedError
+from homeport.errors import HomeportError, NotPossibleNowError, ProgramFailedError
 from homeport.host.files import write_atomic
 from homeport.host.programs import run_program
+from homeport.host.sockets import listener_pid
 from homeport.settings import ENVIRONMENT_PREFIX, Settings
 
 _SETUP_CEILING_S = 60
@@ -25,8 +26,10 @@ def run_all(settings: Settings, log_file: Path | None = None) -> None:
         log_file: where all processes' lines go, rotated; None: to standard output.
 
     Raises:
+        NotPossibleNowError: a Homeport runs on these folders already.
         HomeportError: the box cannot be made ready; nothing was started.
     """
+    _refuse_second(settings)
     environment = prepare(settings)
     configuration = settings.run_dir / "supervisord.conf"
     as_root = os.geteuid() == 0
@@ -58,6 +61,17 @@ def prepare(settings: Settings) -> dict[str, str]:
         token = _run_as(user, ["-m", "homeport.state", "token", "owner"], environment)
         write_atomic(settings.token_file, token + "\n", mode=0o600)
     return environment
+
+
+def _refuse_second(settings: Settings) -> None:
+    pid = listener_pid(supervisor_socket(settings))
+    if pid is not None:
+        raise NotPossibleNowError(
+            f"Homeport runs already (pid {pid}).",
+            why=f"It has the same folder for its sockets: {settings.run_dir}.",
+            remedy=f"Use that one; or stop it first (scripts/down, systemctl stop homeport or kill {pid}).",
+            pid=pid,
+        )
 
 
 _UNREADABLE = (

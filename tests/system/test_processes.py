@@ -220,12 +220,16 @@ def groups_of(process: psutil.Process) -> set[int]:
     return {int(word) for word in line.split()[1:]}
 
 
-def test_a_second_homeport_on_the_same_folders_is_refused_or_harmless(homeport_box: HomeportBox) -> None:
+def test_a_second_homeport_on_the_same_folders_is_refused_with_the_firsts_pid(
+    homeport_box: HomeportBox,
+) -> None:
     program = Path(sys.executable).with_name("homeport")
 
     second = subprocess.run(
         [program, "up"], env=homeport_box.environment, capture_output=True, text=True, timeout=60, check=False
     )
 
-    assert second.returncode != 0
+    supervisor = homeport_box.processes()[0]
+    assert second.returncode == 1
+    assert f"error: Homeport runs already (pid {supervisor.pid})." in second.stderr
     assert homeport_box.request("GET", "/readyz").ok

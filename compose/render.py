@@ -15,6 +15,7 @@ from compose.values import (
     VERSION_LABEL,
     HealthExpectation,
     ProjectFacts,
+    PublishedPort,
     RenderedProject,
 )
 from homeport.catalog.composition import as_variables, escape_dollars
@@ -50,27 +51,12 @@ def render_project(
     definition = loaded.definition
     template = _with_image_volumes(_filled(loaded.template, app), image_volumes or {})
     labels = _labels(loaded, app)
-    limits = {
-        name: service_limits(definition.limits.of(name), settings=settings, host_cpus=app.host_cpus)
-        for name in template["services"]
-    }
     own, further = web_port(definition.web, app), further_ports(loaded.shown_ports)
     ports = further if own is None else (own, *further)
+    frames = _frames(loaded, app, template["services"], images=images, ports=ports, settings=settings)
+    limits = {name: frame.limits for name, frame in frames.items()}
     services = {
-        name: render_service(
-            service,
-            ServiceFrame(
-                name=name,
-                image=images[name],
-                labels=labels,
-                container_name=app.identifier if name == loaded.main else _second_name(service, app),
-                ports=render_ports(name, ports, address=settings.publish_address),
-                limits=limits[name],
-                is_awaited=name in _awaited(template["services"]),
-            ),
-            settings,
-        )
-        for name, service in template["services"].items()
+        name: render_service(template["services"][name], frame, settings) for name, frame in frames.items()
     }
     document = _document(template, app.project, services, labels)
     check_rendered(document, project_dir=app.project_dir, publish_address=settings.publish_address)
@@ -90,6 +76,33 @@ def render_project(
         bind_folders=_bind_folders(services, app),
         ports=further,
     )
+
+
+def _frames(
+    loaded: LoadedDefinition,
+    app: ProjectFacts,
+    services: Mapping[str, Mapping[str, Any]],
+    *,
+    images: Mapping[str, str],
+    ports: Sequence[PublishedPort],
+    settings: Settings,
+) -> dict[str, ServiceFrame]:
+    """What Homeport adds to each service of the template."""
+    awaited = _awaited(services)
+    return {
+        name: ServiceFrame(
+            name=name,
+            image=images[name],
+            labels=_labels(loaded, app),
+            container_name=app.identifier if name == loaded.main else _second_name(service, app),
+            ports=render_ports(name, ports, address=settings.publish_address),
+            limits=service_limits(
+                loaded.definition.limits.of(name), settings=settings, host_cpus=app.host_cpus
+            ),
+            is_awaited=name in awaited,
+        )
+        for name, service in services.items()
+    }
 
 
 def _filled(template: Mapping[str, Any], app: ProjectFacts) -> dict[str, Any]:

@@ -30,7 +30,8 @@ class ContainerState:
     `state` is the engine's word (`created`, `running`, `paused`, `restarting`, `removing`, `exited`, `dead`);
     `health` is `starting`, `healthy`, `unhealthy`, or None without a health check, `health_output` what its
     last run printed; `service` and `project` are Compose's, "" without them; `network_ports` maps `80/tcp` to
-    a list of `{"HostIp", "HostPort"}`, or to None where the port is not published.
+    a list of `{"HostIp", "HostPort"}`, or to None where the port is not published; `started_at` and
+    `finished_at` are RFC 3339, of the last run.
     """
 
     id: str
@@ -48,6 +49,7 @@ class ContainerState:
     health_output: str
     started_at: str
     restart_policy: str
+    finished_at: str = ""
     network_ports: Mapping[str, list[dict[str, str]] | None] = field(default_factory=dict)
 
     @classmethod
@@ -73,6 +75,7 @@ class ContainerState:
             health=status if status and status != "none" else None,
             health_output=checks[-1].get("Output", "")[:LINE_CHARACTERS].strip() if checks else "",
             started_at=state.get("StartedAt", ""),
+            finished_at=state.get("FinishedAt", ""),
             restart_policy=(found["HostConfig"].get("RestartPolicy") or {}).get("Name", ""),
             network_ports=found.get("NetworkSettings", {}).get("Ports") or {},
         )

@@ -3,9 +3,9 @@
 import logging
 import queue
 import threading
-import time
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import datetime
 
 from homeport.errors import HomeportError, NotFoundError
 from homeport.host.engine import ContainerState, Engine, LogStream
@@ -69,12 +69,12 @@ class LogFeed:
                 self._read_once(container.id, prefix, tail, since)
                 if not self._follow:
                     return
-                tail, since = _ALL, time.time()
                 while not self._closed.wait(_LOOK_S):
                     now = self._engine.container_named(container.id)
                     if now is None:
                         return
                     if now.state == "running":
+                        tail, since = _ALL, datetime.fromisoformat(now.finished_at).timestamp()
                         break
         except NotFoundError:
             return

@@ -8,6 +8,7 @@ from typing import Any, Final, Self
 
 from homeport.models import Limits
 from homeport.names import project_name
+from homeport.wire import limits_json
 
 COMPOSE_FILE: Final = "docker-compose.yml"
 """The rendered document's name in the project folder: an owner can run it there by hand."""
@@ -147,13 +148,3 @@ class HealthExpectation:
             host_name=facts.host_name,
             health_path=web.health if web else None,
         )
-
-
-def limits_json(limits: Limits) -> dict[str, Any]:
-    """The limits as a JSON object."""
-    return {
-        "cpus": limits.cpus,
-        "memory_bytes": limits.memory_bytes,
-        "pids": limits.pids,
-        "disk_bytes": limits.disk_bytes,
-    }

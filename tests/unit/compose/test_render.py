@@ -1,6 +1,7 @@
 """What a definition becomes before Compose sees it."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,13 @@ limits: {cpus: 0.5, memory: 100M, services: {db: {memory: 200M, pids: 99}}}
 """
 
 
-def render(tmp_path: Path, compose: str, app: str = "", **changed: Any) -> RenderedProject:
+def render(
+    tmp_path: Path,
+    compose: str,
+    app: str = "",
+    image_volumes: Mapping[str, list[str]] | None = None,
+    **changed: Any,
+) -> RenderedProject:
     """The rendered project of an app `wiki` with app_id 12 on a host with two cores."""
     loaded = definition(tmp_path / "definition", compose, app)
     facts = ProjectFacts(
@@ -34,28 +41,15 @@ def render(tmp_path: Path, compose: str, app: str = "", **changed: Any) -> Rende
         host_cpus=2,
     )
     images = {name: f"sha-of/{name}" for name in loaded.services}
-    return render_project(loaded, facts, images=images, settings=settings(tmp_path, **changed))
+    return render_project(
+        loaded, facts, images=images, image_volumes=image_volumes, settings=settings(tmp_path, **changed)
+    )
 
 
 def test_volumes_that_only_the_image_asks_for_get_names_and_labels(tmp_path: Path) -> None:
-    loaded = definition(tmp_path / "definition", HYDRA, HYDRA_APP)
-    facts = ProjectFacts(
-        app_id=12,
-        identifier="wiki",
-        host_name="wiki.example.org",
-        host_port=35012,
-        project_dir=Path("/srv/projects/wiki"),
-        version="1.0",
-        host_cpus=2,
-    )
+    wanted = {"hydra": ["/config/", "/var/lib/hydra"]}
 
-    rendered = render_project(
-        loaded,
-        facts,
-        images={"hydra": "x/y:1"},
-        image_volumes={"hydra": ["/config/", "/var/lib/hydra"]},
-        settings=settings(tmp_path),
-    )
+    rendered = render(tmp_path, HYDRA, HYDRA_APP, image_volumes=wanted)
 
     mounts = service(rendered, "hydra")["volumes"]
     assert {"type": "volume", "source": "hydra-var-lib-hydra", "target": "/var/lib/hydra"} in mounts

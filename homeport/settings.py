@@ -1,5 +1,6 @@
 """The settings of a box: one frozen object per process, read at start from a file and the environment."""
 
+import difflib
 import os
 import tomllib
 from collections.abc import Mapping
@@ -15,6 +16,9 @@ MIB = 1024 * 1024
 GIB = 1024 * MIB
 
 ENVIRONMENT_PREFIX = "HOMEPORT_"
+# What else has a name that begins so: the command line's own, and docker-compose.dev.yml's.
+_NO_SETTINGS = frozenset({"HOMEPORT_CONFIG", "HOMEPORT_TOKEN", "HOMEPORT_URL"})
+_NO_SETTINGS_PREFIX = "HOMEPORT_DEV_"
 
 
 class Settings(BaseModel):
@@ -162,6 +166,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         InvalidInputError: the file cannot be read, or a setting is unknown or wrong; it names each.
     """
     environment = os.environ if environment is None else environment
+    _refuse_unknown_names(environment)
     path = default_config_file(os.geteuid(), environment)
     given: dict[str, Any] = {}
     try:
@@ -189,3 +194,18 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
             remedy=f"Correct it in {path} or in the environment ({ENVIRONMENT_PREFIX}…).",
             errors=errors,
         ) from error
+
+
+def _refuse_unknown_names(environment: Mapping[str, str]) -> None:
+    """A misspelt name would leave the default in force without a word."""
+    known = {ENVIRONMENT_PREFIX + name.upper() for name in Settings.model_fields} | _NO_SETTINGS
+    for name in sorted(environment):
+        if not name.startswith(ENVIRONMENT_PREFIX) or name in known or name.startswith(_NO_SETTINGS_PREFIX):
+            continue
+        near = difflib.get_close_matches(name, sorted(known), n=1)
+        raise InvalidInputError(
+            f"{name} in the environment is no setting.",
+            why=f"Did you mean {near[0]}?" if near else "",
+            remedy="Correct or unset it; `homeport settings` lists all settings.",
+            errors=[{"pointer": "/" + name, "detail": "no setting has this name"}],
+        )

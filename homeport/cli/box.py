@@ -12,6 +12,7 @@ from homeport import __version__
 from homeport.cli.client import ApiProblemError, ApiUnreachableError, path_of
 from homeport.cli.complete import complete_tokens
 from homeport.cli.main import EXIT_FAILED, Command, Context, cli
+from homeport.cli.settings_table import markdown_table, settings_in_force
 from homeport.errors import HomeportError, InvalidInputError
 
 
@@ -45,6 +46,22 @@ def doctor(context: Context) -> None:
         context.printer.table(["", "WHAT", "FOUND", "WHAT MENDS IT"], rows)
     if any(verdict.level == "bad" for verdict in verdicts):
         raise click.exceptions.Exit(EXIT_FAILED)
+
+
+@click.command(cls=Command)
+@click.option(
+    "--markdown", is_flag=True, help="Print the table of docs/settings.md: names, defaults, meaning."
+)
+@click.pass_obj
+def settings(context: Context, *, markdown: bool) -> None:
+    """List what may be set, with the values in force."""
+    if markdown:
+        click.echo(markdown_table(), nl=False)
+        return
+    found = settings_in_force(context.settings)
+    if not context.answers_json(found):
+        rows = [[item["name"], item["value"], item["meaning"]] for item in found]
+        context.printer.table(["NAME", "VALUE", "MEANING"], rows)
 
 
 @click.command(cls=Command)
@@ -103,4 +120,4 @@ def completion(shell: str) -> None:
     click.echo(found(cli, {}, "homeport", "_HOMEPORT_COMPLETE").source())
 
 
-COMMANDS = (up, doctor, token, version, completion)
+COMMANDS = (up, doctor, settings, token, version, completion)

@@ -45,7 +45,7 @@ def examine(settings: Settings) -> list[Verdict]:
 
 def _places(settings: Settings) -> Verdict:
     config = default_config_file(os.geteuid(), os.environ)
-    folders = f"state {settings.state_dir}, sockets {settings.run_dir}"
+    folders = f"state {settings.state_dir}, sockets {settings.run_dir}, catalog {settings.catalog_dir}"
     found = f"{folders}, token {settings.token_file}, settings {config}"
     return Verdict(name="places", level="ok", found=found)
 
@@ -59,7 +59,7 @@ def _programs(_settings: Settings) -> Verdict:
     if not missing:
         return Verdict(name="programs", level="ok", found="setpriv and docker are there")
     packages = {"setpriv": "util-linux", "docker": "docker-cli"}
-    mend = "apt-get install " + " ".join(packages[name] for name in missing)
+    mend = "sudo apt-get install " + " ".join(packages[name] for name in missing)
     return Verdict(name="programs", level="bad", found=f"missing: {', '.join(missing)}", mend=mend)
 
 
@@ -67,8 +67,7 @@ def _engine(settings: Settings) -> Verdict:
     try:
         version = Engine(settings.docker_host, timeout_s=_PROBE_S).version()
     except EngineUnavailableError as error:
-        mend = error.remedy or "scripts/up installs and starts one"
-        return Verdict(name="docker engine", level="bad", found=f"none at {settings.docker_host}", mend=mend)
+        return no_engine(settings.docker_host, error)
     except HomeportError as error:
         return Verdict(
             name="docker engine", level="bad", found=str(error), mend="look at the engine's own log"
@@ -81,8 +80,21 @@ def _engine(settings: Settings) -> Verdict:
     return Verdict(name="docker engine", level="ok", found=f"{version.version} at {settings.docker_host}")
 
 
+def no_engine(docker_host: str, error: EngineUnavailableError) -> Verdict:
+    """The verdict on an engine that does not answer, or not to this user."""
+    if "PermissionError" in error.why:
+        found = f"the one at {docker_host} is not open to you"
+        mend = (
+            "run it with sudo; without root you must be in the group docker (sudo usermod -aG docker $USER)"
+        )
+    else:
+        found = f"none at {docker_host}"
+        mend = "scripts/up installs and starts one; where it is installed: systemctl start docker (with sudo)"
+    return Verdict(name="docker engine", level="bad", found=found, mend=mend)
+
+
 def _buildx(_settings: Settings) -> Verdict:
-    mend = "apt-get install docker-buildx (scripts/up does it)"
+    mend = "sudo apt-get install docker-buildx (scripts/up does it)"
     try:
         result = run_program(
             ["docker", "buildx", "version"],

@@ -277,7 +277,17 @@ def test_doctor_is_content_with_a_good_box(homeport: CommandLine, homeport_box: 
 
     assert [verdict for verdict in verdicts.values() if verdict["level"] != "ok"] == []
     assert verdicts["homeport"]["found"] == f"ready at {homeport_box.base_url}"
-    assert str(homeport_box.state_dir) in verdicts["places"]["found"]
+    for folder in (homeport_box.state_dir, homeport_box.catalog_dir):
+        assert str(folder) in verdicts["places"]["found"]
+
+
+def test_settings_tells_the_values_in_force(homeport: CommandLine, homeport_box: HomeportBox) -> None:
+    rows = {line.split("\t")[0]: line.split("\t")[1] for line in homeport.lines("settings")}
+    misspelt = homeport("settings", HOMEPORT_CATALOGDIR="/x")
+
+    assert rows["catalog_dir"] == str(homeport_box.catalog_dir)
+    assert (misspelt.returncode, misspelt.stdout) == (1, "")
+    assert "HOMEPORT_CATALOG_DIR" in misspelt.stderr
 
 
 def test_doctor_names_what_mends_a_missing_engine_and_a_homeport_that_does_not_run(
@@ -292,7 +302,8 @@ def test_doctor_names_what_mends_a_missing_engine_and_a_homeport_that_does_not_r
     (engine,) = [line.split("\t") for line in plain.stdout.splitlines() if "\tdocker engine\t" in line]
     assert engine[0] == "bad"
     assert "unix:///nowhere.sock" in engine[2]
-    assert "scripts/up" in engine[3] or "systemctl start docker" in engine[3]
+    assert "scripts/up" in engine[3]
+    assert "homeport doctor" not in engine[3]
     verdicts = {verdict["name"]: verdict for verdict in json.loads(as_json.stdout)}
     assert verdicts["homeport"]["level"] == "warn"
     assert "homeport up" in verdicts["homeport"]["mend"]

@@ -27,6 +27,17 @@ def test_a_wrong_setting_is_named_with_the_file(tmp_path: Path, line: str) -> No
     assert (line.split(" ", maxsplit=1)[0] in str(caught.value)) or line.startswith("=")
 
 
+def test_a_name_in_the_environment_that_is_no_setting_gets_the_nearest_one() -> None:
+    with pytest.raises(InvalidInputError, match=r"HOMEPORT_DOMIAN.*Did you mean HOMEPORT_DOMAIN"):
+        load_settings({"HOMEPORT_CONFIG": "/dev/null", "HOMEPORT_DOMIAN": "hda"})
+
+
+def test_other_names_of_ours_in_the_environment_are_no_settings() -> None:
+    others = {"HOMEPORT_TOKEN": "t", "HOMEPORT_URL": "http://box", "HOMEPORT_DEV_PORT": "1", "HOMEPORTS": "x"}
+
+    assert load_settings({"HOMEPORT_CONFIG": "/dev/null", **others}).domain == "localhost"
+
+
 def test_root_uses_the_systems_folders_and_others_use_xdgs() -> None:
     root = default_folders(0, {})
     user = default_folders(1000, {"HOME": "/home/u", "XDG_RUNTIME_DIR": "/run/user/1000"})

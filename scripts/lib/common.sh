@@ -27,6 +27,9 @@ fail() {
   exit 1
 }
 
+# usage_of SCRIPT: prints the comment at its head.
+usage_of() { sed -n '2,/^set /{/^set /d; s/^# \{0,1\}//; p}' "$1"; }
+
 # Runs a command as root: as it is when we are root, else with sudo.
 as_root() {
   if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi

@@ -3,6 +3,43 @@
 
 LABELS=(homeport.app homeport.definition)
 
+# what_is_purged: what `scripts/down --purge` removes, for the one who is asked.
+what_is_purged() {
+  local apps packages
+  apps=$(app_names | paste -sd ' ')
+  packages=$(recorded package | paste -sd ' ')
+  printf '  apps: %s\n' "${apps:-none}"
+  if [ -e "$SETUP_RECORD" ]; then grep -vE '^(package|venv) ' "$SETUP_RECORD" | sed 's/^/  /' || true; fi
+  own_venvs | sed 's/^/  venv /'
+  if [ -n "$packages" ]; then printf '  packages: %s\n' "$packages"; fi
+}
+
+# app_names: the apps that are there, and those that are removed and whose data is kept.
+app_names() {
+  {
+    if [ -x "$CODE/.venv/bin/homeport" ]; then as_root ls "$(setting projects_dir)" 2>/dev/null || true; fi
+    if find_docker; then docker_do ps --all --filter label=homeport.app --format '{{.Label "homeport.app"}}' 2>/dev/null || true; fi
+  } | sort -u
+}
+
+# Python environments that were recorded: this checkout's, and those of others, which are theirs to remove.
+own_venvs() { recorded venv | grep -xF -e "$CODE/.venv" -e "$REPO/.venv" || true; }
+others_venvs() { recorded venv | grep -vxF -e "$CODE/.venv" -e "$REPO/.venv" || true; }
+
+purge_venvs() {
+  local path paths
+  mapfile -t paths < <(own_venvs)
+  for path in "${paths[@]}"; do remove_recorded venv "$path"; done
+  mapfile -t paths < <(others_venvs)
+  for path in "${paths[@]}"; do
+    if [ -e "$path" ]; then
+      say "$path is another checkout's and stays; ${path%/.venv}/scripts/down --purge removes it."
+    else
+      forget_made venv "$path"
+    fi
+  done
+}
+
 # purge_apps: uninstalls every app through Homeport, which knows what it pulled, then removes what bears our labels.
 purge_apps() {
   local listen app
@@ -95,15 +132,17 @@ unneeded_packages() {
 purge_recorded() {
   local path paths
   mapfile -t paths < <(recorded "$1")
-  for path in "${paths[@]}"; do
-    # The engine leaves its folder mounted on itself.
-    if mountpoint --quiet "$path" 2>/dev/null; then as_root umount --recursive "$path" || true; fi
-    if as_root rm -rf --one-file-system -- "$path"; then
-      forget_made "$1" "$path"
-    else
-      say "$path could not be removed; it says why above."
-    fi
-  done
+  for path in "${paths[@]}"; do remove_recorded "$1" "$path"; done
+}
+
+remove_recorded() { # KIND PATH
+  # The engine leaves its folder mounted on itself.
+  if mountpoint --quiet "$2" 2>/dev/null; then as_root umount --recursive "$2" || true; fi
+  if as_root rm -rf --one-file-system -- "$2"; then
+    forget_made "$1" "$2"
+  else
+    say "$2 could not be removed; it says why above."
+  fi
 }
 
 purge_user() {

@@ -90,13 +90,15 @@ venv_failed() {
 
 # link_command: `homeport` is on the PATH afterwards. Somebody else's command of that name stays.
 link_command() {
-  local target=$CODE/.venv/bin/homeport
-  if [ "$(readlink "$COMMAND_LINK" || true)" = "$target" ]; then return; fi
+  local target=$CODE/.venv/bin/homeport before
+  before=$(readlink "$COMMAND_LINK" || true)
+  if [ "$before" = "$target" ]; then return; fi
   if [ -e "$COMMAND_LINK" ] && ! recorded link | grep -qxF "$COMMAND_LINK"; then
     say "$COMMAND_LINK is not ours and stays as it is; ours is $target"
     return
   fi
   as_root mkdir -p "${COMMAND_LINK%/*}"
   as_root ln -sfn "$target" "$COMMAND_LINK"
+  if [ -n "$before" ]; then say "$COMMAND_LINK now points to $target (was $before)."; fi
   record_made link "$COMMAND_LINK"
 }

@@ -38,6 +38,24 @@ service_pid() {
   tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -qE 'supervisord|homeport' && printf '%s' "$pid"
 }
 
+# running_code: the folder of the code of the Homeport that runs on this machine's folders; false where none is known.
+running_code() {
+  local pid command
+  pid=$(as_root cat "$(setting run_dir)/supervisord.pid" 2>/dev/null) || return 1
+  command=$(tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline") || return 1
+  [[ $command = */.venv/bin/python*supervisor.supervisord* ]] || return 1
+  printf '%s' "${command%%/.venv/bin/python*}"
+}
+
+# refuse_other_homeport: ends here where the Homeport of another checkout runs on the same folders.
+refuse_other_homeport() {
+  local other
+  other=$(running_code) || return 0
+  if [ "$(readlink -m "$other")" = "$(readlink -m "$CODE")" ]; then return; fi
+  fail "a Homeport of $other runs already; the one of $CODE was not started." \
+    "To run this one in its place, with the same apps: $other/scripts/down, then scripts/up"
+}
+
 start_service() {
   local listen user
   listen=$(setting listen)

@@ -171,11 +171,11 @@ def catalog(context: Context, name: str | None) -> None:
 
 
 def _description(entry: Mapping[str, Any]) -> str | None:
-    """What it is, or why it cannot be installed."""
+    """What it is, in its first sentence, or why it cannot be installed."""
     if problem := entry["problem"]:
         return f"broken: {problem['what']}"
-    description: str | None = entry["description"]
-    return description
+    first, stop, _ = (entry["description"] or "").partition(". ")
+    return first + stop.strip() or None
 
 
 def _definition_fields(found: Mapping[str, Any]) -> list[tuple[str, Any]]:

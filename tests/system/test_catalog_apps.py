@@ -6,6 +6,7 @@ import requests
 from tests.harness.engine import EngineBox
 from tests.harness.homeport_box import HomeportBox
 from tests.harness.leftovers import leftovers
+from tests.harness.programs import wait_until
 
 BUILD_S = 600
 
@@ -92,6 +93,11 @@ def test_a_headless_app_runs_without_a_port_of_its_own(
     container = engine_box.client.containers.get("syncthing")
     published = [binding for bindings in container.ports.values() if bindings for binding in bindings]
     assert all(int(binding["HostPort"]) != 35000 + app["app_id"] for binding in published)
+    set_up = "syncthing cli --home=/srv/config"
+    assert set_up in homeport_box.get("/v1/catalog/syncthing")["description"]
+    wait_until(
+        lambda: b"myID" in container.exec_run(f"{set_up} show system").output, what="its cli", timeout_s=20
+    )
 
     homeport_box.succeed(homeport_box.uninstall("syncthing", purge=True))
     assert leftovers(homeport_box, "syncthing") == []

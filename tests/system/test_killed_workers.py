@@ -43,6 +43,11 @@ def has(box: HomeportBox, query: str, *values: object) -> bool:
     return rows(box, query, *values) != []
 
 
+def told(box: HomeportBox, job: Json) -> str:
+    """All that a box says of a job that went another way."""
+    return f"{box.job(job)}\n{box.job_log(job)}\n{box.log.read_text()[-6000:]}"
+
+
 def kill_in(box: HomeportBox, job: Json, step: str, state: str = "running") -> None:
     """Kills the worker as soon as the job's step is in that state, by the database itself."""
     worker = box.component("workers")
@@ -57,7 +62,7 @@ def kill_in(box: HomeportBox, job: Json, step: str, state: str = "running") -> N
             if state in (seen, job_state):
                 break
             assert job_state not in ("succeeded", "failed"), f"{step!r} was not seen as {state!r}"
-            assert time.monotonic() < deadline, f"{step!r} was never {state!r}"
+            assert time.monotonic() < deadline, f"{step!r} was never {state!r}: {told(box, job)}"
             time.sleep(LOOK_S)
     worker.kill()
     worker.wait(10)

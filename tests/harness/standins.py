@@ -34,9 +34,11 @@ def publish_standin(
     """
     image_id = build_standin(engine, mode=mode, port=port, says=says, payload_bytes=payload_bytes)
     try:
-        return engine.registry.push(engine.client, image_id, reference)
+        digest = engine.registry.push(engine.client, image_id, reference)
     finally:
         engine.remove_image(image_id)
+    engine.remove_image(reference)  # what an earlier test has pulled would be taken for this one
+    return digest
 
 
 def build_standin(

@@ -29,7 +29,7 @@ def box(engine_box: EngineBox) -> Iterator[HomeportBox]:
     publish_standin(engine_box, IMAGE, payload_bytes=2_000_000)
     with HomeportBox(engine_box, "tough", lease_s=2) as homeport:
         homeport.add_definition("tough", pulled_app("tough", IMAGE, service=SERVICE))
-        homeport.add_definition("sick", pulled_app("sick", "acme/sick:1", service=SERVICE))
+        homeport.add_definition("sick", pulled_app("sick", "acme/fragile:1", service=SERVICE))
         yield homeport
     engine_box.line.mend()
 
@@ -114,7 +114,7 @@ def test_an_uninstall_goes_on_after_its_worker_was_killed(
 @pytest.fixture(scope="module")
 def sick(engine_box: EngineBox) -> None:
     """An image that ends with an error, so that its install is undone."""
-    publish_standin(engine_box, "acme/sick:1", mode="exits")
+    publish_standin(engine_box, "acme/fragile:1", mode="exits")
 
 
 @pytest.mark.parametrize(

@@ -219,6 +219,24 @@ class BuildFailedError(HomeportError):
     code = "build_failed"
 
 
+class BuildOutOfMemoryError(BuildFailedError):
+    """A build used more memory than it may; the facts of `BuildFailedError`, and `limit_bytes`."""
+
+    code = "build_out_of_memory"
+
+
+class ContextTooLargeError(HomeportError):
+    """A build context is larger than what is built from; facts: `service`, `limit_bytes`, `largest`."""
+
+    code = "context_too_large"
+
+
+class ArchiveRefusedError(HomeportError):
+    """An uploaded archive is broken, too large, or holds what must not be unpacked; facts: `entry`."""
+
+    code = "archive_refused"
+
+
 class StartFailedError(HomeportError):
     """Compose could not start the project; facts: `last_lines`."""
 

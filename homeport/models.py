@@ -16,6 +16,10 @@ class JobKind(StrEnum):
     """Fetch the images, start the project, wait until it is healthy, record the app."""
     UNINSTALL = "uninstall"
     """Stop and remove what Docker runs; keep the data, or purge it."""
+    BUILD = "build"
+    """Build the images of a definition, or of an uploaded context, without installing anything."""
+    CLEANUP = "cleanup"
+    """Give disk back: so far what the package caches hold."""
 
 
 class JobState(StrEnum):
@@ -55,6 +59,8 @@ class Queue(StrEnum):
     """Every job that is not on one of the others."""
     BUILDS = "builds"
     """Jobs whose plan builds an image: one at a time."""
+    UPKEEP = "upkeep"
+    """Jobs that look after the box itself."""
 
 
 class AppState(StrEnum):
@@ -157,8 +163,9 @@ class StepRow:
 class Job:
     """One accepted request to change something.
 
-    `subject` is the app's identifier; `progress` runs from 0 to 1 and never falls; `waiting_for` is the id of
-    the job that holds the app; `seq` orders jobs by arrival; `attempt` counts how often it was queued.
+    `subject` is what it changes: an app's identifier, `build:<name>`, or `caches`; `progress`
+    runs from 0 to 1 and never falls; `waiting_for` is the id of the job that holds the subject; `seq` orders
+    jobs by arrival; `attempt` counts how often it was queued.
     """
 
     id: str

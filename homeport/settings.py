@@ -80,6 +80,46 @@ class Settings(BaseModel):
     service_pids: int = Field(
         default=2048, ge=16, description="a service's processes, likewise: ends fork bombs"
     )
+    package_caches: bool = Field(default=True, description="whether builds fetch packages through caches")
+    cache_user: str = Field(
+        default="homeport-cache", description="the package caches' user when started by root"
+    )
+    cache_port: int = Field(
+        default=8041, ge=1, le=65000, description="apt's cache; pip, npm, gem and devpi have the next ports"
+    )
+    cache_max_bytes: int = Field(
+        default=5 * GIB, ge=16 * MIB, description="what each package cache may hold: the oldest goes first"
+    )
+    devpi_max_bytes: int = Field(
+        default=2 * GIB, ge=64 * MIB, description="devpi's own store is made anew above this size"
+    )
+    apt_hosts: str = Field(
+        default="",
+        description="what apt's cache asks besides public names on port 80: host or host:port, comma between",
+    )
+    pip_upstream: str = Field(default="", description="the Python index; empty: devpi's own default")
+    npm_upstream: str = Field(default="", description="the npm registry; empty: the public one")
+    gem_upstream: str = Field(default="", description="the gem server; empty: the public one")
+    upstream_ca_file: str = Field(
+        default="", description="certificate authorities of upstreams; empty: the system's"
+    )
+    resolver: str = Field(default="", description="the caches' name server; empty: those of /etc/resolv.conf")
+    line_mbit_s: float = Field(
+        default=50, gt=0, description="the line's speed, by which saved time is reckoned"
+    )
+    build_cpus: float = Field(default=0, ge=0, description="cores that a build may use; 0: all but a quarter")
+    build_memory_bytes: int = Field(
+        default=0, ge=0, description="memory that a build may use; 0: three quarters of the box's"
+    )
+    context_max_bytes: int = Field(
+        default=2 * GIB, ge=MIB, description="a build context that is larger is refused"
+    )
+    upload_max_bytes: int = Field(
+        default=512 * MIB, ge=MIB, description="an uploaded archive that is larger is refused"
+    )
+    unpacked_max_files: int = Field(
+        default=100_000, ge=1, description="an uploaded archive with more entries is refused"
+    )
     base_image: str = Field(
         default="debian:bookworm-slim", description="what doctor looks for as a base image"
     )
@@ -109,6 +149,16 @@ class Settings(BaseModel):
     def jobs_dir(self) -> Path:
         """Where jobs' logs lie."""
         return self.state_dir / "jobs"
+
+    @property
+    def caches_dir(self) -> Path:
+        """What the package caches hold, their logs, and devpi's store."""
+        return self.state_dir / "caches"
+
+    @property
+    def uploads_dir(self) -> Path:
+        """Where uploaded archives lie until their job has ended."""
+        return self.state_dir / "uploads"
 
     @property
     def token_file(self) -> Path:

@@ -9,84 +9,94 @@ from build_cache.build_progress import BuildModel
 from build_cache.context import find_dockerfile
 from build_cache.failure import BuildOutput, explain_failure
 from build_cache.rawjson import RecordReader
+from homeport.caches import BuildReport
+from homeport.host.engine import Engine
 from homeport.host.files import read_bounded
 from homeport.host.programs import run_program
 from homeport.plans import Control
-from homeport.settings import program_environment
+from homeport.settings import Settings, program_environment
 
 
 @dataclass(frozen=True, kw_only=True)
 class BuildRequest:
     """What is to be built.
 
-    `dockerfile` is a path inside `context`; `tag` the whole name, as `content_tag` makes it; `docker_host`
-    the engine's address.
+    `dockerfile` is a path inside `context`; `tag` the whole name, as `content_tag` makes it; `target` a
+    stage, the last one where it is empty; `contexts` gives further images by the names that the Dockerfile has for
+    them; `durations` is what `BuildReport.durations` said the last time.
     """
 
     service: str
     context: Path
     dockerfile: str
     tag: str
-    docker_host: str
     args: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
+    target: str = ""
+    contexts: Mapping[str, str] = field(default_factory=dict)
+    durations: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class BuiltImage:
-    """An image that was built, and its name."""
+    """An image that was built, its name, and what the build says of itself."""
 
     image_id: str
     tag: str
+    report: BuildReport
 
 
-def build_image(
-    request: BuildRequest,
-    *,
-    control: Control,
-    on_progress: Callable[[float, str], None],
-    log: Callable[[str], None],
-    stall_s: float,
-    ceiling_s: float,
-) -> BuiltImage:
-    """Builds the image; stopped by the control, the engine stops too.
+class ImageBuilder:
+    """Builds images on one engine, through the box's package caches."""
 
-    Args:
-        request: what is to be built.
-        control: asked at least four times a second.
-        on_progress: gets how far it is, 0 to 1 and never less than before, and what runs, such as
-            `3/7 RUN apt-get install …`.
-        log: gets each line of the build's log.
-        stall_s: the longest time in which nothing is heard of the build.
-        ceiling_s: the longest time altogether.
+    def __init__(self, settings: Settings, engine: Engine) -> None:
+        self._settings = settings
+        self._engine = engine
 
-    Raises:
-        BuildFailedError: an instruction failed, the base image cannot be had, or there is no Dockerfile.
-        DiskFullError: no space for it.
-        EngineUnavailableError: the Docker Engine does not answer.
-        ProgramMissingError: Docker's client or its buildx is not installed.
-        StalledError: nothing was heard for `stall_s`.
-        CeilingReachedError: it took `ceiling_s`.
-    """
-    dockerfile = find_dockerfile(request.service, request.context, request.dockerfile)
-    follower = _Follower(on_progress, log)
-    # a configuration folder of our own: what an owner configured for a client of theirs plays no part here
-    with tempfile.TemporaryDirectory(prefix="homeport-build-") as folder:
-        id_file = Path(folder) / "image-id"
-        ended = run_program(
-            _arguments(request, dockerfile, id_file),
-            environment=_environment(request.docker_host, folder),
-            control=control,
-            stall_s=stall_s,
-            ceiling_s=ceiling_s,
-            on_output=follower.take,
-        )
-        output = follower.finish(ended.exit_code)
-        if ended.exit_code != 0:
-            raise explain_failure(request.service, output)
-        image_id = read_bounded(id_file, 1000).decode().strip()
-    on_progress(1.0, "")
-    return BuiltImage(image_id=image_id, tag=request.tag)
+    def build(
+        self,
+        request: BuildRequest,
+        *,
+        control: Control,
+        on_progress: Callable[[float, str], None],
+        log: Callable[[str], None],
+    ) -> BuiltImage:
+        """Builds the image; stopped by the control, the engine stops too.
+
+        Args:
+            request: what is to be built.
+            control: asked at least four times a second.
+            on_progress: gets how far it is, 0 to 1 and never less than before, and what runs, such as
+                `3/7 RUN apt-get install …`.
+            log: gets each line of the build's log.
+
+        Raises:
+            BuildFailedError: an instruction failed, the base image cannot be had, or there is no Dockerfile.
+            DiskFullError: no space for it.
+            EngineUnavailableError: the Docker Engine does not answer.
+            ProgramMissingError: Docker's client or its buildx is not installed.
+            StalledError: nothing was heard for the setting `stall_s`.
+            CeilingReachedError: it took the setting `ceiling_s`.
+        """
+        dockerfile = find_dockerfile(request.service, request.context, request.dockerfile)
+        follower = _Follower(on_progress, log)
+        # a configuration folder of our own: what an owner configured for their client plays no part here
+        with tempfile.TemporaryDirectory(prefix="homeport-build-") as folder:
+            id_file = Path(folder) / "image-id"
+            ended = run_program(
+                _arguments(request, dockerfile, id_file),
+                environment=_environment(self._settings.docker_host, folder),
+                control=control,
+                stall_s=self._settings.stall_s,
+                ceiling_s=self._settings.ceiling_s,
+                on_output=follower.take,
+            )
+            output = follower.finish(ended.exit_code)
+            if ended.exit_code != 0:
+                raise explain_failure(request.service, output)
+            image_id = read_bounded(id_file, 1000).decode().strip()
+        on_progress(1.0, "")
+        return BuiltImage(image_id=image_id, tag=request.tag, report=BuildReport())
 
 
 class _Follower:
@@ -127,6 +137,11 @@ def _arguments(request: BuildRequest, dockerfile: Path, id_file: Path) -> list[s
     argv += [f"--file={dockerfile}", f"--tag={request.tag}", f"--iidfile={id_file}"]
     argv += [f"--build-arg={name}={value}" for name, value in sorted(request.args.items())]
     argv += [f"--label={name}={value}" for name, value in sorted(request.labels.items())]
+    argv += [
+        f"--build-context={name}=docker-image://{image}" for name, image in sorted(request.contexts.items())
+    ]
+    if request.target:
+        argv.append(f"--target={request.target}")
     return [*argv, "--", str(request.context.resolve())]
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from build_cache.builder import BuildRequest, BuiltImage, build_image
+from build_cache.builder import BuildRequest, BuiltImage, ImageBuilder
 from compose.health import wait_until_healthy
 from compose.project import ProjectRunner
 from compose.values import HealthExpectation
@@ -23,7 +23,7 @@ from homeport.state.database import Database
 
 
 class BuildImage(Protocol):
-    """See `build_cache.builder.build_image`."""
+    """See `build_cache.builder.ImageBuilder.build`."""
 
     def __call__(
         self,
@@ -32,8 +32,6 @@ class BuildImage(Protocol):
         control: Control,
         on_progress: Callable[[float, str], None],
         log: Callable[[str], None],
-        stall_s: float,
-        ceiling_s: float,
     ) -> BuiltImage:
         """Builds one image."""
 
@@ -86,7 +84,7 @@ def create_tools(settings: Settings, database: Database) -> Tools:
         database=database,
         engine=engine,
         projects=ProjectRunner(settings, engine),
-        build_image=build_image,
+        build_image=ImageBuilder(settings, engine).build,
         await_health=partial(wait_until_healthy, engine),
         find_listener=listener_on,
         can_bind=can_bind,

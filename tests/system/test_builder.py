@@ -7,13 +7,15 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
-from build_cache.builder import BuildRequest, BuiltImage, build_image
+from build_cache.builder import BuildRequest, BuiltImage, ImageBuilder
 from homeport.errors import BuildFailedError, CancelledError, EngineUnavailableError, StalledError
 from homeport.host.engine import Engine
+from homeport.settings import Settings
 from tests.harness.engine import EngineBox
 from tests.harness.programs import REPOSITORY, wait_until
 
@@ -39,23 +41,25 @@ class Bench:
         self.shown: list[tuple[float, str]] = []
         self.lines: list[str] = []
 
-    def build(self, text: str, *, cancel_s: float = 600, stall_s: float = 60, **more: object) -> BuiltImage:
+    def build(self, text: str, *, cancel_s: float = 600, **more: object) -> BuiltImage:
         (self.context / "Dockerfile").write_text(text)
+        settings = {name: more.pop(name) for name in list(more) if name in Settings.model_fields}
         request: dict[str, object] = {
             "service": "web",
             "context": self.context,
             "dockerfile": "Dockerfile",
             "tag": TAG,
-            "docker_host": self.docker_host,
         }
-        return build_image(
+        return self.builder(**settings).build(
             BuildRequest(**{**request, **more}),  # type: ignore[arg-type]
             control=CancelAfter(cancel_s),
             on_progress=lambda fraction, detail: self.shown.append((fraction, detail)),
             log=self.lines.append,
-            stall_s=stall_s,
-            ceiling_s=300,
         )
+
+    def builder(self, **settings: Any) -> ImageBuilder:
+        given = {"docker_host": self.docker_host, "stall_s": 60, "ceiling_s": 300, **settings}
+        return ImageBuilder(Settings(**given), Engine(given["docker_host"]))
 
 
 @pytest.fixture
@@ -194,13 +198,14 @@ def test_a_killed_worker_takes_its_build_with_it(bench: Bench) -> None:
     (bench.context / "Dockerfile").write_text(f"FROM {BASE}\nRUN echo {word}; sleep 600")
     code = f"""
 from pathlib import Path
-from build_cache.builder import BuildRequest, build_image
+from build_cache.builder import BuildRequest, ImageBuilder
+from homeport.host.engine import Engine
+from homeport.settings import Settings
 class Never:
     def check(self): pass
-build_image(
-    BuildRequest(service="web", context=Path({str(bench.context)!r}), dockerfile="Dockerfile", tag={TAG!r},
-                 docker_host={bench.docker_host!r}),
-    control=Never(), on_progress=lambda f, d: None, log=lambda line: None, stall_s=60, ceiling_s=60)
+ImageBuilder(Settings(docker_host={bench.docker_host!r}), Engine({bench.docker_host!r})).build(
+    BuildRequest(service="web", context=Path({str(bench.context)!r}), dockerfile="Dockerfile", tag={TAG!r}),
+    control=Never(), on_progress=lambda f, d: None, log=lambda line: None)
 """
     worker = subprocess.Popen([sys.executable, "-c", code], cwd=REPOSITORY)
     wait_until(_has_process(word), what="the build's process", timeout_s=20)

@@ -117,13 +117,11 @@ def _gone(reference: str) -> EngineRefusedError:
 
 def _build(context: InstallContext, run: StepRun, image: WantedImage, progress: FetchProgress) -> None:
     assert image.build is not None  # noqa: S101 - the caller has looked
-    settings = context.tools.settings
     request = BuildRequest(
         service=image.service,
         context=image.build.context,
         dockerfile=image.build.dockerfile,
         tag=image.reference,
-        docker_host=settings.docker_host,
         args=image.build.args,
         labels=_labels(context, image.service),
     )
@@ -135,8 +133,6 @@ def _build(context: InstallContext, run: StepRun, image: WantedImage, progress: 
             progress.moved(image.reference, fraction), f"building {image.service}: {detail}"
         ),
         log=run.log,
-        stall_s=settings.stall_s,
-        ceiling_s=settings.ceiling_s,
     )
 
 

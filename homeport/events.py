@@ -1,4 +1,4 @@
-"""Which events there are, and what each carries."""
+"""Which events there are, and what each carries. Those of jobs that change no app name no app."""
 
 from enum import StrEnum
 
@@ -11,7 +11,7 @@ class EventKind(StrEnum):
     JOB_STARTED = "job.started"
     """A worker took it: attempt."""
     JOB_WAITING = "job.waiting"
-    """It waits for another job of the same app: waiting_for."""
+    """It waits for another job of the same subject: waiting_for."""
     JOB_STEP = "job.step"
     """A step changed its state: step, state."""
     JOB_PROGRESS = "job.progress"

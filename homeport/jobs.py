@@ -3,13 +3,36 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from homeport.models import Job, JobState, Queue
+from homeport.models import Job, JobKind, JobState, Queue
 
 AMAHI_FAILED: Final = 999
 """Amahi's platform shows an installation with this progress as failed."""
 
 AMAHI_WAITING: Final = 950
 """Amahi's platform shows an installation with this progress as waiting for another one."""
+
+
+CACHES_SUBJECT: Final = "caches"
+"""The subject of jobs that change the package caches."""
+
+_BUILD_PREFIX: Final = "build:"  # a colon is in no identifier, so a build never waits for an app of its name
+APP_JOBS: Final = (JobKind.INSTALL, JobKind.UNINSTALL)
+"""The kinds whose subject is an app's identifier."""
+
+
+def build_subject(name: str) -> str:
+    """The subject of the jobs that build what has this name: two of them take turns."""
+    return _BUILD_PREFIX + name
+
+
+def shown_subject(subject: str) -> str:
+    """The subject as a sentence names it: `The build of 'hydra'`."""
+    return subject.removeprefix(_BUILD_PREFIX)
+
+
+def app_of(kind: JobKind, subject: str) -> str | None:
+    """The app that a job changes; None where it changes none."""
+    return subject if kind in APP_JOBS else None
 
 
 def queue_of(*, builds_images: bool) -> Queue:

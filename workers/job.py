@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from homeport.errors import HandedBackError, HomeportError, LeaseLostError
+from homeport.jobs import app_of
 from homeport.logs import bound
 from homeport.models import Job, JobKind
 from homeport.settings import Settings
@@ -56,7 +57,7 @@ class JobRunner:
             return
         if taken is not None:
             job, lease = taken
-            with bound(job=job.id, app=job.subject):
+            with bound(job=job.id, app=app_of(job.kind, job.subject)):
                 self._run_leased(job, lease)
 
     def _take(self, job_id: str) -> tuple[Job, Lease] | None:

@@ -10,6 +10,7 @@ from homeport.cli.client import path_of, problem_of
 from homeport.cli.complete import complete_apps, complete_jobs
 from homeport.cli.follow import report_job
 from homeport.cli.main import Command, Context
+from homeport.jobs import shown_subject
 from homeport.models import JobState
 
 
@@ -57,7 +58,7 @@ def job(context: Context, job_id: str, follow: bool, cancel: bool, show_log: boo
     found = context.client.call("DELETE" if cancel else "GET", path_of("jobs", job_id))
     if follow:
         if report_job(context, found, follow=True):
-            context.printer.say(f"The {found['kind']} of {found['subject']} succeeded.")
+            context.printer.say(f"The {found['kind']} of {shown_subject(found['subject'])} succeeded.")
     elif not context.answers_json(found):
         _show(context, found)
 

@@ -1,11 +1,13 @@
 """Accepting requests: what must be true together when the answer is 202."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, select
 
+from homeport.caches import Ecosystem
+from homeport.jobs import CACHES_SUBJECT, build_subject
 from homeport.models import Job, JobKind, Queue
 from homeport.names import host_port
 from homeport.state.apps import no_such_app
@@ -75,5 +77,67 @@ def accept_uninstall(
         subject=identifier,
         queue=Queue.APPS,
         parameters={**parameters, "identifier": identifier},
+        now=now,
+    )
+
+
+def accept_build(
+    conn: Connection,
+    *,
+    job_id: str,
+    definition: str | None,
+    upload: str | None,
+    name: str,
+    queue: Queue,
+    now: datetime,
+    dockerfile: str = "Dockerfile",
+) -> Job:
+    """Queues a build, in the caller's transaction.
+
+    Its parameters are `{"definition": name}` for one of the catalog's, else `{"upload", "name",
+    "dockerfile"}`.
+
+    Args:
+        conn: a transaction that writes.
+        job_id: the job's id.
+        definition: the catalog's definition; None where something was uploaded.
+        upload: the id of what was uploaded; None for the catalog's definition.
+        name: what is built, for people; builds of one name take turns.
+        queue: `builds`, unless nothing has to be built.
+        now: the time.
+        dockerfile: which file of an uploaded context is built, where it has no app.yml.
+    """
+    if (definition is None) == (upload is None):
+        raise ValueError("a build is of a definition or of an upload")
+    parameters = (
+        {"definition": definition}
+        if upload is None
+        else {"upload": upload, "name": name, "dockerfile": dockerfile}
+    )
+    return add_job(
+        conn,
+        id=job_id,
+        kind=JobKind.BUILD,
+        subject=build_subject(name),
+        queue=queue,
+        parameters=parameters,
+        now=now,
+    )
+
+
+def accept_trim(
+    conn: Connection, *, job_id: str, ecosystems: Collection[Ecosystem], to_bytes: int, now: datetime
+) -> Job:
+    """Queues the trimming of package caches, in the caller's transaction.
+
+    Its parameters are `{"ecosystems": […], "to_bytes"}`: the caches, and what each may keep at most.
+    """
+    return add_job(
+        conn,
+        id=job_id,
+        kind=JobKind.CLEANUP,
+        subject=CACHES_SUBJECT,
+        queue=Queue.UPKEEP,
+        parameters={"ecosystems": [ecosystem.value for ecosystem in ecosystems], "to_bytes": to_bytes},
         now=now,
     )

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 
 from homeport.errors import CancelledError, NotFoundError, NotPossibleNowError, Problem
 from homeport.events import EventKind
+from homeport.jobs import APP_JOBS, app_of, shown_subject
 from homeport.models import Job, JobKind, JobState, Queue, StepRow
 from homeport.state.claims import release_claims_of
 from homeport.state.events import append
@@ -65,7 +66,7 @@ def list_jobs(
     if before_seq is not None:
         query = query.where(JOBS.c.seq < before_seq)
     if app is not None:
-        query = query.where(JOBS.c.subject == app)
+        query = query.where(JOBS.c.subject == app, JOBS.c.kind.in_(APP_JOBS))
     if state is not None:
         query = query.where(JOBS.c.state == state)
     return [job_of(row) for row in conn.execute(query)]
@@ -98,7 +99,7 @@ def request_cancel(conn: Connection, job_id: str, now: datetime) -> Job:
     if job.state.is_terminal:
         has_made_an_app = job.kind is JobKind.INSTALL and job.state is JobState.SUCCEEDED
         raise NotPossibleNowError(
-            f"The {job.kind} of {job.subject!r} has ended: it {_ENDED[job.state]}.",
+            f"The {job.kind} of {shown_subject(job.subject)!r} has ended: it {_ENDED[job.state]}.",
             why="Only a job that waits or runs can be cancelled.",
             remedy="Uninstall the app, if it is not wanted." if has_made_an_app else "",
             state=job.state.value,
@@ -121,7 +122,8 @@ _ENDED: Final = {
 
 
 def _end_untouched(conn: Connection, job: Job, now: datetime) -> None:
-    problem = CancelledError(f"The {job.kind} of {job.subject!r} was cancelled before it began.").problem()
+    what = f"The {job.kind} of {shown_subject(job.subject)!r} was cancelled before it began."
+    problem = CancelledError(what).problem()
     problem = problem.with_restored("Nothing had been changed.")
     conn.execute(
         update(JOBS)
@@ -158,7 +160,7 @@ def append_queued(
 ) -> None:
     """Writes down that a job is queued, for the first time or again."""
     facts = {"kind": kind.value, "subject": subject, "attempt": attempt}
-    append(conn, EventKind.JOB_QUEUED, app=subject, job=job_id, facts=facts, now=now)
+    append(conn, EventKind.JOB_QUEUED, app=app_of(kind, subject), job=job_id, facts=facts, now=now)
 
 
 def append_finished(
@@ -171,7 +173,8 @@ def append_finished(
         "state": state.value,
         "problem": problem.as_json() if problem else None,
     }
-    append(conn, EventKind.JOB_FINISHED, app=job.subject, job=job.id, facts=facts, now=now)
+    app = app_of(job.kind, job.subject)
+    append(conn, EventKind.JOB_FINISHED, app=app, job=job.id, facts=facts, now=now)
 
 
 def no_such_job(job_id: str) -> NotFoundError:

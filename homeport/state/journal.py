@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, insert, select, up
 
 from homeport.errors import Problem
 from homeport.events import EventKind
+from homeport.jobs import app_of
 from homeport.models import JobState, StepRow, StepState
 from homeport.plans import Journal
 from homeport.state.database import Database
@@ -150,8 +151,8 @@ class JobJournal(Journal):
         self._append(conn, EventKind.JOB_PROGRESS, {**row._mapping, "state": row.state.value}, now)
 
     def _append(self, conn: Connection, kind: EventKind, facts: Mapping[str, Any], now: datetime) -> None:
-        subject = conn.execute(select(JOBS.c.subject).where(self._is_job())).scalar_one()
-        append(conn, kind, app=subject, job=self._lease.job_id, facts=facts, now=now)
+        row = conn.execute(select(JOBS.c.kind, JOBS.c.subject).where(self._is_job())).one()
+        append(conn, kind, app=app_of(row.kind, row.subject), job=self._lease.job_id, facts=facts, now=now)
 
     def _is_job(self) -> ColumnElement[bool]:
         return JOBS.c.id == self._lease.job_id

@@ -1,4 +1,4 @@
-"""Who carries out a job: one worker at a time, one job per app at a time, in order of arrival.
+"""Who carries out a job: one worker at a time, one job per subject at a time, in order of arrival.
 
 A lease has a fencing number that grows with every take. Whatever its holder writes names owner and number,
 so a worker that was thought dead and wakes up late is refused.
@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, and_, case, or_, select, update
 
 from homeport.errors import LeaseLostError, Problem, WorkerLostError
 from homeport.events import EventKind
+from homeport.jobs import app_of, shown_subject
 from homeport.models import JobKind, JobState, StepState
 from homeport.state.claims import release_claims_of
 from homeport.state.events import append
@@ -34,8 +35,8 @@ class Lease:
 def take(conn: Connection, job_id: str, *, owner: str, ttl_s: float, now: datetime) -> Lease | None:
     """Takes a job, if it is this job's turn.
 
-    None: it is gone, ended, held by a worker, or another job of its app comes first; in that case the job is
-    marked as waiting for that one, and `finish` gives it back to be sent again. A job that had turned back
+    None: it is gone, ended, held by a worker, or another job of its subject comes first; in that case the job
+    is marked as waiting for that one, and `finish` gives it back to be sent again. A job that had turned back
     goes on undoing: its state is `undoing` and its problem says why.
 
     Args:
@@ -67,7 +68,7 @@ def take(conn: Connection, job_id: str, *, owner: str, ttl_s: float, now: dateti
         )
     )
     facts = {"attempt": row.attempt}
-    append(conn, EventKind.JOB_STARTED, app=row.subject, job=job_id, facts=facts, now=now)
+    append(conn, EventKind.JOB_STARTED, app=app_of(row.kind, row.subject), job=job_id, facts=facts, now=now)
     return lease
 
 
@@ -159,7 +160,8 @@ def _give_up(conn: Connection, row: Row[Any], losses: int, now: datetime) -> lis
         for step in job_steps(conn, row.id)
         if step.state not in (StepState.PENDING, StepState.UNDONE)
     ]
-    app = conn.execute(select(APPS.c.app_id).where(APPS.c.identifier == row.subject)).first()
+    identifier = app_of(row.kind, row.subject)
+    app = conn.execute(select(APPS.c.app_id).where(APPS.c.identifier == identifier)).first()
     remedy = f" `homeport uninstall {row.subject}` removes it." if app is not None else ""
     restored = f"Could not be put back, since the worker was lost {losses} times: {', '.join(left)}.{remedy}"
     problem = Problem.from_json(row.turned_back).with_restored(restored if left else "All was put back.")
@@ -213,7 +215,7 @@ def _lost(lease: Lease) -> LeaseLostError:
 
 
 def _blocking(conn: Connection, row: Row[Any]) -> str | None:
-    """The job of the same app that comes first: the one that is active, else the earliest that is queued."""
+    """The job of the same subject that comes first: the active one, else the earliest that is queued."""
     active = JOBS.c.state.in_(_ACTIVE)
     earlier = and_(JOBS.c.state == JobState.QUEUED, JOBS.c.seq < row.seq)
     query = (
@@ -230,12 +232,12 @@ def _wait(conn: Connection, row: Row[Any], blocking: str, now: datetime) -> None
         return
     conn.execute(update(JOBS).where(JOBS.c.id == row.id).values(waiting_for=blocking))
     facts = {"waiting_for": blocking}
-    append(conn, EventKind.JOB_WAITING, app=row.subject, job=row.id, facts=facts, now=now)
+    append(conn, EventKind.JOB_WAITING, app=app_of(row.kind, row.subject), job=row.id, facts=facts, now=now)
 
 
 def _worker_lost(row: Row[Any], losses: int) -> Problem:
     return WorkerLostError(
-        f"The {row.kind} of {row.subject!r} brought its worker down {losses} times.",
+        f"The {row.kind} of {shown_subject(row.subject)!r} brought its worker down {losses} times.",
         why="Each time the process that carried it out ended without a word, or the machine went down.",
         remedy="Look at the end of the job's log and at the machine's memory, then try again.",
         attempts=losses,

@@ -25,6 +25,9 @@ PORT_OFFSETS: Final[Mapping[Ecosystem, int]] = {member: number for number, membe
 DEVPI_OFFSET: Final = len(Ecosystem)
 """devpi's own port, on loopback, counted likewise."""
 
+LogPosition = Mapping[str, int]
+"""How far the caches' log of requests was read: bytes by file name."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class CacheAddresses:

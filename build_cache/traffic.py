@@ -1,0 +1,155 @@
+"""What the package caches did, read from nginx's log of requests.
+
+nginx writes one file an hour, `requests-YYYY-MM-DDTHH.log`, with one JSON object a line when a request has
+ended, also one that was cut short. Builds run one at a time, so the lines that a build's time added are the
+build's. For Python's packages "fetched" is what nginx got from devpi, which may have had it already.
+"""
+
+import json
+import os
+import re
+import stat
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from homeport.caches import CacheTraffic, Ecosystem, LogPosition
+
+LOG_PATTERN: Final = "requests-*.log"
+"""The names of the files; they sort by hour."""
+
+# nginx's words for: the content came from the store (its manual, $upstream_cache_status).
+_HITS: Final = frozenset({"HIT", "STALE", "UPDATING", "REVALIDATED"})
+# The folder is the caches' user's; what reads it may be root, which follows no link there and waits for no pipe.
+_OPEN: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_MAX_LINE: Final = 64 * 1024  # nginx takes request lines of 8 KiB; escaping may multiply them by six
+_MOST_OF_A_BUILD: Final = 256 * 1024 * 1024  # about a million requests
+_LARGEST: Final = 2**53  # more than any file: what is larger is no byte count
+_NUMBER: Final = re.compile(r"[0-9]{1,16}")
+
+
+def parse_requests(lines: Iterable[bytes]) -> dict[Ecosystem, CacheTraffic]:
+    """The traffic of these lines, of the ecosystems that had any; lines that are not ours are left out."""
+    found: defaultdict[Ecosystem, CacheTraffic] = defaultdict(CacheTraffic)
+    for line in lines:
+        if request := _parse_line(line):
+            ecosystem, traffic = request
+            found[ecosystem] += traffic
+    return dict(found)
+
+
+def log_end(log_dir: Path) -> LogPosition:
+    """Where the log ends now: what is written from here on lies behind it."""
+    return {path.name: size for path, size in _log_files(log_dir)}
+
+
+def read_since(
+    log_dir: Path, position: LogPosition | None, *, most_bytes: int | None = None
+) -> tuple[dict[Ecosystem, CacheTraffic], LogPosition]:
+    """The traffic behind the position, and the position behind what was read.
+
+    Args:
+        log_dir: nginx's folder of request logs; it may be missing.
+        position: what an earlier call gave; None reads all there is. Files that it does not name are new;
+            one that is shorter than it says was made anew.
+        most_bytes: about how much is read at once; the rest comes with the next call.
+    """
+    reader = _Reader(position or {}, most_bytes)
+    traffic = parse_requests(line for path, size in _log_files(log_dir) for line in reader.lines(path, size))
+    return traffic, reader.position
+
+
+class TrafficMeter:
+    """The traffic of a stretch of time, such as a build's."""
+
+    def __init__(self, log_dir: Path) -> None:
+        self._log_dir = log_dir
+        self._begin: LogPosition = {}
+
+    def begin(self) -> None:
+        """What came before this moment does not count."""
+        self._begin = log_end(self._log_dir)
+
+    def finish(self) -> dict[Ecosystem, CacheTraffic]:
+        """What the caches did since `begin`, of the ecosystems that were used."""
+        traffic, _ = read_since(self._log_dir, self._begin, most_bytes=_MOST_OF_A_BUILD)
+        return traffic
+
+
+class _Reader:
+    """Reads whole lines on from a position, and says how far it came."""
+
+    def __init__(self, position: LogPosition, most_bytes: int | None) -> None:
+        self.position: dict[str, int] = {}
+        self._before = position
+        self._left = most_bytes
+
+    def lines(self, path: Path, size: int) -> Iterator[bytes]:
+        """The lines between the position and `size`; a last one without its end is left for the next time."""
+        offset = self._before.get(path.name, 0)
+        self.position[path.name] = offset = offset if offset <= size else 0
+        if offset == size or self._is_done:
+            return
+        try:
+            descriptor = os.open(path, _OPEN)
+        except OSError:  # removed a moment ago, or no file any more
+            self.position.pop(path.name, None)
+            return
+        with os.fdopen(descriptor, "rb") as file:
+            file.seek(offset)
+            yield from self._whole_lines(file.readline, path.name, size)
+
+    @property
+    def _is_done(self) -> bool:
+        return self._left is not None and self._left <= 0
+
+    def _whole_lines(self, readline: Any, name: str, size: int) -> Iterator[bytes]:
+        is_middle = False
+        while self.position[name] < size and not self._is_done:
+            line: bytes = readline(_MAX_LINE)
+            ends = line.endswith(b"\n")
+            if not ends and len(line) < _MAX_LINE:
+                return
+            self.position[name] += len(line)
+            if self._left is not None:
+                self._left -= len(line)
+            if ends and not is_middle:
+                yield line
+            is_middle = not ends
+
+
+def _log_files(log_dir: Path) -> list[tuple[Path, int]]:
+    """The files with their sizes, oldest first."""
+    found = []
+    for path in sorted(log_dir.glob(LOG_PATTERN)):
+        try:
+            status = path.lstat()
+        except FileNotFoundError:
+            continue
+        if stat.S_ISREG(status.st_mode):
+            found.append((path, status.st_size))
+    return found
+
+
+def _parse_line(line: bytes) -> tuple[Ecosystem, CacheTraffic] | None:
+    try:
+        request = json.loads(line)
+        return Ecosystem(request["ecosystem"]), _traffic(request)
+    except (ValueError, TypeError, KeyError, RecursionError):  # not ours, or broken off
+        return None
+
+
+def _traffic(request: Mapping[str, Any]) -> CacheTraffic:
+    return CacheTraffic(
+        requests=1,
+        hits=int(str(request.get("cache")) in _HITS),
+        bytes_served=_sum_of(request.get("sent")),
+        bytes_fetched=_sum_of(request.get("fetched")),
+    )
+
+
+def _sum_of(value: object) -> int:
+    """The sum of a number or of nginx's list of them, one for each upstream that was asked: `12, 34 : -`."""
+    numbers = (int(number) for number in _NUMBER.findall(str(value)))
+    return sum(number for number in numbers if number < _LARGEST)

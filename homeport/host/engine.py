@@ -13,7 +13,9 @@ from homeport.errors import EngineRefusedError, NotFoundError
 from homeport.host.engine_errors import translated
 from homeport.host.engine_logs import LogStream, last_lines
 from homeport.host.engine_values import (
+    DEFAULT_BRIDGE,
     PROJECT_LABEL,
+    Bridge,
     ContainerState,
     EngineVersion,
     ImageState,
@@ -25,6 +27,7 @@ from homeport.host.pulls import pull_image
 from homeport.plans import Control
 
 __all__ = [
+    "Bridge",
     "ContainerState",
     "Engine",
     "EngineVersion",
@@ -116,6 +119,11 @@ class Engine:
         with translated("list networks"):
             listed = self._client.networks(filters={"label": _label_filter(labels)})
         return [NetworkState(id=row["Id"], name=row["Name"], labels=row["Labels"] or {}) for row in listed]
+
+    def bridge(self) -> Bridge:
+        """The network that containers and builds are on when nothing else is said."""
+        with translated("inspect its own bridge", kind="network", name=DEFAULT_BRIDGE):
+            return Bridge.from_inspection(self._client.inspect_network(DEFAULT_BRIDGE))
 
     def remove_network(self, name: str) -> None:
         """Removes the network by name or id; one that is gone is no error."""

@@ -1,5 +1,6 @@
 """What the Docker Engine says of containers, images, networks and volumes, as values. Pure."""
 
+import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -11,6 +12,9 @@ PROJECT_LABEL = "com.docker.compose.project"
 
 SERVICE_LABEL = "com.docker.compose.service"
 """Compose's label with the service's name."""
+
+DEFAULT_BRIDGE = "bridge"
+"""The engine's name of the network that it makes for itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,3 +134,24 @@ class VolumeState:
     name: str
     path: str
     labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bridge:
+    """The engine's own bridge: its network interface, and the host's IPv4 address on it."""
+
+    name: str
+    gateway: str
+
+    @classmethod
+    def from_inspection(cls, found: Mapping[str, Any]) -> Self:
+        """The bridge in the engine's `GET /networks/bridge`.
+
+        An engine that was told no gateway leaves it out, and takes its subnet's first address.
+        """
+        name = (found.get("Options") or {}).get("com.docker.network.bridge.name") or "docker0"
+        for pool in found["IPAM"].get("Config") or ():
+            subnet = ipaddress.ip_network(pool["Subnet"], strict=False)
+            if subnet.version == 4:
+                return cls(name=name, gateway=pool.get("Gateway") or str(subnet[1]))
+        return cls(name=name, gateway="")

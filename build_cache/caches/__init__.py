@@ -1,0 +1,1 @@
+"""The package caches of the box: nginx for every ecosystem, devpi behind it for Python's index."""

@@ -1,0 +1,55 @@
+"""Where builds reach the package caches, and which of them answer now."""
+
+import http.client
+from concurrent.futures import ThreadPoolExecutor
+
+from homeport.caches import PORT_OFFSETS, CacheAddresses, Ecosystem
+from homeport.settings import Settings
+
+HEALTH_PATH = "/.homeport/health"
+"""What every cache answers to with 200 while it can serve."""
+
+PIP_INDEX_PATH = "/root/pypi/+simple/"
+"""The Python index below pip's cache."""
+
+_PROBE_S = 1.0
+
+
+def cache_url(gateway: str, settings: Settings, ecosystem: Ecosystem) -> str:
+    """The cache's address as builds see it: `http://GATEWAY:PORT`."""
+    return f"http://{gateway}:{settings.cache_port + PORT_OFFSETS[ecosystem]}"
+
+
+def find_caches(settings: Settings, gateway: str) -> CacheAddresses:
+    """Which caches answer on the bridge's gateway, found within about a second.
+
+    Those that do not, and all of them where they are switched off, stand in `down` with the reason.
+    """
+    if not settings.package_caches:
+        return CacheAddresses(down=dict.fromkeys(Ecosystem, "The package caches are switched off."))
+    if not gateway:
+        return CacheAddresses(down=dict.fromkeys(Ecosystem, "The engine's bridge has no address."))
+    with ThreadPoolExecutor(len(Ecosystem)) as pool:
+        reasons = pool.map(
+            lambda ecosystem: _why_down(gateway, settings.cache_port + PORT_OFFSETS[ecosystem]), Ecosystem
+        )
+        found = dict(zip(Ecosystem, reasons, strict=True))
+    return CacheAddresses(
+        urls={
+            ecosystem: cache_url(gateway, settings, ecosystem) for ecosystem, why in found.items() if not why
+        },
+        down={ecosystem: why for ecosystem, why in found.items() if why},
+    )
+
+
+def _why_down(gateway: str, port: int) -> str:
+    """Why the cache cannot serve; nothing where it can."""
+    connection = http.client.HTTPConnection(gateway, port, timeout=_PROBE_S)
+    try:
+        connection.request("GET", HEALTH_PATH)
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        return f"Nothing answers at {gateway}:{port} ({type(error).__name__})."
+    finally:
+        connection.close()
+    return "" if status == http.client.OK else f"What answers at {gateway}:{port} is not ready ({status})."

@@ -21,7 +21,7 @@ LOG_PATTERN: Final = "requests-*.log"
 
 # nginx's words for: the content came from the store (its manual, $upstream_cache_status).
 _HITS: Final = frozenset({"HIT", "STALE", "UPDATING", "REVALIDATED"})
-# The folder is the caches' user's; what reads it may be root, which follows no link there and waits for no pipe.
+# The folder is the caches' user's; whoever reads it, root perhaps, follows no link and waits for no pipe.
 _OPEN: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _MAX_LINE: Final = 64 * 1024  # nginx takes request lines of 8 KiB; escaping may multiply them by six
 _MOST_OF_A_BUILD: Final = 256 * 1024 * 1024  # about a million requests

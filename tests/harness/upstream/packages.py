@@ -1,0 +1,63 @@
+"""The packages that every ecosystem's upstream has: two apps that share most of what they need."""
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+VERSION: Final = "1.2.0"
+OLD_VERSION: Final = "1.1.0"
+KIB = 1024
+MIB = 1024 * KIB
+
+
+@dataclass(frozen=True, kw_only=True)
+class Package:
+    """A package to be made, in the form that each ecosystem wants.
+
+    `needs` are names of other packages; `scope` is npm's (`@scope/name`), elsewhere it plays no part.
+    """
+
+    name: str
+    size_bytes: int
+    needs: tuple[str, ...] = ()
+    scope: str = ""
+
+    @property
+    def module(self) -> str:
+        """Its name as an identifier of Python and Ruby."""
+        return self.name.replace("-", "_")
+
+    @property
+    def npm_name(self) -> str:
+        """Its name in npm."""
+        return f"@{self.scope}/{self.name}" if self.scope else self.name
+
+    def payload(self, version: str = VERSION) -> bytes:
+        """Bytes that cannot be compressed, always the same for a name and version."""
+        return random.Random(f"{self.name} {version}").randbytes(self.size_bytes)
+
+
+APP_ONE: Final = "lantern-alpha"
+APP_TWO: Final = "lantern-beta"
+
+_SHARED = ("lantern-parser", "lantern-media", "lantern-words")
+
+
+def package_set(*, large_bytes: int = 4 * MIB) -> tuple[Package, ...]:
+    """The packages; `large_bytes` is the size of the one that is most of both apps."""
+    return (
+        Package(name="lantern-core", size_bytes=20 * KIB),
+        Package(name="lantern-parser", size_bytes=60 * KIB, needs=("lantern-core",)),
+        Package(name="lantern-media", size_bytes=large_bytes, needs=("lantern-core",)),
+        Package(name="lantern-words", size_bytes=10 * KIB, scope="lantern"),
+        Package(name="lantern-extra", size_bytes=90 * KIB, needs=("lantern-core",)),
+        Package(name=APP_ONE, size_bytes=40 * KIB, needs=_SHARED),
+        Package(name=APP_TWO, size_bytes=30 * KIB, needs=(*_SHARED, "lantern-extra")),
+    )
+
+
+def by_name(packages: Sequence[Package], names: Iterable[str]) -> list[Package]:
+    """The packages of these names, in that order."""
+    found = {package.name: package for package in packages}
+    return [found[name] for name in names]

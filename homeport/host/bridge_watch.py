@@ -15,6 +15,7 @@ from typing import Final, Self, TypeVar
 from homeport.caches import DirectHost
 from homeport.errors import HomeportError
 from homeport.host.bridge_packets import DNS_PORT, Answer, Attempt, filter_program, parse_packet
+from homeport.host.engine import Bridge, Engine
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -173,6 +174,23 @@ class BridgeWatch:
                 return True
             self._connections.add(parse_packet(packet))
         return False
+
+
+def watch_bridge(engine: Engine, bridge: Bridge, cache_ports: Collection[int]) -> BridgeWatch:
+    """A watch of the engine's own bridge, where builds run; it knows nothing where the engine is elsewhere.
+
+    Args:
+        engine: tells builds' addresses from containers'.
+        bridge: what `engine.bridge()` says.
+        cache_ports: the ports on its gateway that are no way round the caches.
+    """
+
+    def is_build_address(address: str) -> bool:
+        return address not in engine.bridge_containers()
+
+    is_here = engine.docker_host.startswith("unix:")
+    caches = [(bridge.gateway, port) for port in cache_ports]
+    return BridgeWatch(bridge.name if is_here else "", caches=caches, is_build_address=is_build_address)
 
 
 def _open_socket(interface: str) -> socket.socket:

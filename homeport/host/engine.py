@@ -21,6 +21,7 @@ from homeport.host.engine_values import (
     ImageState,
     NetworkState,
     VolumeState,
+    container_addresses,
 )
 from homeport.host.pull_progress import PullProgress
 from homeport.host.pulls import pull_image
@@ -124,6 +125,11 @@ class Engine:
         """The network that containers and builds are on when nothing else is said."""
         with translated("inspect its own bridge", kind="network", name=DEFAULT_BRIDGE):
             return Bridge.from_inspection(self._client.inspect_network(DEFAULT_BRIDGE))
+
+    def bridge_containers(self) -> frozenset[str]:
+        """The addresses of the containers on that network; an instruction that is built is no container."""
+        with translated("inspect its own bridge", kind="network", name=DEFAULT_BRIDGE):
+            return container_addresses(self._client.inspect_network(DEFAULT_BRIDGE))
 
     def remove_network(self, name: str) -> None:
         """Removes the network by name or id; one that is gone is no error."""

@@ -13,6 +13,8 @@ PROJECT_LABEL = "com.docker.compose.project"
 SERVICE_LABEL = "com.docker.compose.service"
 """Compose's label with the service's name."""
 
+_ID_DIGITS = 64
+
 DEFAULT_BRIDGE = "bridge"
 """The engine's name of the network that it makes for itself."""
 
@@ -155,3 +157,13 @@ class Bridge:
             if subnet.version == 4:
                 return cls(name=name, gateway=pool.get("Gateway") or str(subnet[1]))
         return cls(name=name, gateway="")
+
+
+def container_addresses(network: Mapping[str, Any]) -> frozenset[str]:
+    """The containers' addresses, of both versions of IP, in the engine's `GET /networks/{name}`.
+
+    BuildKit's instructions are in the same list, but their keys are not a container's 64 hexadecimal digits.
+    """
+    ends = [end for key, end in (network.get("Containers") or {}).items() if len(key) == _ID_DIGITS]
+    found = (end.get(field) or "" for end in ends for field in ("IPv4Address", "IPv6Address"))
+    return frozenset(address.partition("/")[0] for address in found if address)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from homeport.caches import CacheTraffic, Ecosystem, LogPosition
+from homeport.settings import Settings
 
 LOG_PATTERN: Final = "requests-*.log"
 """The names of the files; they sort by hour."""
@@ -39,9 +40,27 @@ def parse_requests(lines: Iterable[bytes]) -> dict[Ecosystem, CacheTraffic]:
     return dict(found)
 
 
+def request_log_dir(settings: Settings) -> Path:
+    """Where nginx writes its log of requests."""
+    return settings.caches_dir / "log"
+
+
+def log_files(log_dir: Path) -> list[tuple[Path, os.stat_result]]:
+    """The log's files with what the system says of them, oldest first; none where there is no folder."""
+    found = []
+    for path in sorted(log_dir.glob(LOG_PATTERN)):
+        try:
+            status = path.lstat()
+        except FileNotFoundError:
+            continue
+        if stat.S_ISREG(status.st_mode):
+            found.append((path, status))
+    return found
+
+
 def log_end(log_dir: Path) -> LogPosition:
     """Where the log ends now: what is written from here on lies behind it."""
-    return {path.name: size for path, size in _log_files(log_dir)}
+    return {path.name: status.st_size for path, status in log_files(log_dir)}
 
 
 def read_since(
@@ -55,8 +74,11 @@ def read_since(
             one that is shorter than it says was made anew.
         most_bytes: about how much is read at once; the rest comes with the next call.
     """
+    if not log_dir.is_dir():
+        return {}, position or {}
     reader = _Reader(position or {}, most_bytes)
-    traffic = parse_requests(line for path, size in _log_files(log_dir) for line in reader.lines(path, size))
+    found = log_files(log_dir)
+    traffic = parse_requests(line for path, status in found for line in reader.lines(path, status.st_size))
     return traffic, reader.position
 
 
@@ -117,19 +139,6 @@ class _Reader:
             if ends and not is_middle:
                 yield line
             is_middle = not ends
-
-
-def _log_files(log_dir: Path) -> list[tuple[Path, int]]:
-    """The files with their sizes, oldest first."""
-    found = []
-    for path in sorted(log_dir.glob(LOG_PATTERN)):
-        try:
-            status = path.lstat()
-        except FileNotFoundError:
-            continue
-        if stat.S_ISREG(status.st_mode):
-            found.append((path, status.st_size))
-    return found
 
 
 def _parse_line(line: bytes) -> tuple[Ecosystem, CacheTraffic] | None:

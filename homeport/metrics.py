@@ -4,12 +4,20 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from homeport.caches import CacheTraffic, Ecosystem
 from homeport.models import AppState, JobKind, JobState
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 Labels = Mapping[str, str]
 Sample = tuple[str, Labels, float]
+
+_CACHE_FIGURES: Final = (
+    ("requests", "requests", "Requests that the package caches answered."),
+    ("hits", "hits", "Requests that were answered from the store."),
+    ("served_bytes", "bytes_served", "Bytes that the package caches served."),
+    ("fetched_bytes", "bytes_fetched", "Bytes that the package caches fetched for that from upstream."),
+)
 
 
 class RequestCounts:
@@ -55,6 +63,20 @@ def render_state(
         + _gauge("homeport_jobs_queued", "Jobs that no worker has taken yet.", [({}, queued)])
         + _gauge("homeport_apps", "Installed apps by state.", by_state)
         + _gauge("homeport_streams", "Open streams: events and logs.", [({}, streams)])
+    )
+
+
+def render_caches(totals: Mapping[Ecosystem, CacheTraffic]) -> str:
+    """What the package caches did in all, by ecosystem."""
+    figures = [(traffic.as_json(), {"ecosystem": ecosystem.value}) for ecosystem, traffic in totals.items()]
+    return "".join(
+        render_metric(
+            f"homeport_cache_{name}_total",
+            "counter",
+            words,
+            [(f"homeport_cache_{name}_total", labels, counts[key]) for counts, labels in figures],
+        )
+        for name, key, words in _CACHE_FIGURES
     )
 
 

@@ -18,6 +18,7 @@ from sqlalchemy import (
     select,
 )
 
+from homeport.caches import Ecosystem
 from homeport.models import AppState, DesiredState, ImageOrigin, JobKind, JobState, Queue, StepState
 from homeport.state.columns import Member, Moment
 
@@ -151,6 +152,35 @@ TOKENS: Final = Table(
     Column("sha256", Text, nullable=False, unique=True),
     Column("created_at", Moment, nullable=False),
     Column("expires_at", Moment),
+)
+
+CACHE_TOTALS: Final = Table(
+    "cache_totals",
+    METADATA,
+    Column("ecosystem", Member(Ecosystem), primary_key=True),
+    Column("requests", BigInteger, nullable=False),
+    Column("hits", BigInteger, nullable=False),
+    Column("bytes_served", BigInteger, nullable=False),
+    Column("bytes_fetched", BigInteger, nullable=False),
+    Column("since", Moment, nullable=False),
+)
+
+# How far each file of the caches' log has been added to the totals.
+CACHE_LOG_FILES: Final = Table(
+    "cache_log_files",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("bytes_read", BigInteger, nullable=False),
+)
+
+# What each instruction of a build took the last time: for the progress of the next one.
+BUILD_DURATIONS: Final = Table(
+    "build_durations",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("service", Text, primary_key=True),
+    Column("seconds", _JSON, nullable=False),
+    Column("updated_at", Moment, nullable=False),
 )
 
 

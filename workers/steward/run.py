@@ -7,11 +7,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 
+from build_cache.traffic import request_log_dir
 from homeport.host.engine import Engine
 from homeport.settings import Settings
 from homeport.state.database import Database
 from homeport.state.doorbell import CHANNEL_JOBS, Doorbell
-from workers.steward import outbox, reclaim
+from workers.steward import cache_totals, outbox, reclaim
 from workers.steward.app_logs import serve
 from workers.steward.duty import Duty
 
@@ -55,6 +56,14 @@ def create_duties(
             "reclaim",
             turn=lambda: reclaim.reclaim_expired(database, doorbell, now, max_losses=settings.worker_losses),
             wait=partial(stopping.wait, reclaim.LOOK_S),
+            stopping=stopping,
+        ),
+        Duty(
+            "cache totals",
+            turn=lambda: cache_totals.add_new_traffic(
+                database, request_log_dir(settings), now, keep_s=settings.ceiling_s + cache_totals.SPARE_S
+            ),
+            wait=partial(stopping.wait, cache_totals.LOOK_S),
             stopping=stopping,
         ),
     ]

@@ -28,6 +28,7 @@ def gem_site(packages: Sequence[Package]) -> dict[str, Content]:
             f"{package.name} {VERSION} {hashlib.md5(info.encode(), usedforsecurity=False).hexdigest()}\n"
         )
     site["/versions"] = _text(versions)
+    site["/"] = _text("gems of a test\n")
     site["/names"] = _text("---\n" + "".join(f"{package.name}\n" for package in packages))
     rows: list[marshal.Value] = [[package.name, _version(VERSION), "ruby"] for package in packages]
     site["/specs.4.8.gz"] = site["/latest_specs.4.8.gz"] = Content(body=gzipped(marshal.dump(rows)))

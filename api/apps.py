@@ -8,17 +8,15 @@ from aiohttp import web
 
 from api.context import Context
 from api.jobs import accepted
-from api.parsing import key_of, page
 from api.streams import EVENT_STREAM, PLAIN_TEXT, comment, server_sent_event
 from homeport.catalog.loaded import builds_images
-from homeport.errors import NotFoundError
 from homeport.jobs import queue_of
 from homeport.models import App
 from homeport.names import check_app_id, check_host_name, check_identifier, full_host_name
 from homeport.shapes import AppLogsQuery, InstallRequest, PageQuery, UninstallQuery
 from homeport.state.accept import accept_install, accept_uninstall
-from homeport.state.apps import find_app, list_apps
-from homeport.wire import app_json
+from homeport.state.apps import find_app, list_apps, no_such_app
+from homeport.wire import app_json, key_of, page
 
 _LONGEST_LINE = 64 * 1024  # what has no line's end for so long is sent as a line
 
@@ -95,12 +93,7 @@ async def logs(
 async def _known_app(context: Context, identifier: str) -> App:
     app = await context.read(lambda connection: find_app(connection, identifier))
     if app is None:
-        raise NotFoundError(
-            f"There is no app {identifier!r}.",
-            remedy="'homeport apps' lists those that are installed.",
-            kind="app",
-            name=identifier,
-        )
+        raise no_such_app(identifier)
     return app
 
 

@@ -11,14 +11,12 @@ from aiohttp import web
 from sqlalchemy import Connection
 
 from api.context import Context
-from api.parsing import number_of, page
 from api.streams import PLAIN_TEXT
-from homeport.errors import NotFoundError
 from homeport.models import Job, StepRow
 from homeport.shapes import JobLogQuery, JobsQuery
 from homeport.state.job_logs import open_log
-from homeport.state.jobs import find_job, job_steps, list_jobs, request_cancel
-from homeport.wire import job_json
+from homeport.state.jobs import find_job, job_steps, list_jobs, no_such_job, request_cancel
+from homeport.wire import job_json, number_of, page
 
 _CHUNK_BYTES: Final = 64 * 1024
 _LOOK_S: Final = 0.25  # a followed log is looked at so often
@@ -100,10 +98,5 @@ async def _known_job(context: Context, job_id: str) -> Job:
 
 def _found(job: Job | None, job_id: str) -> Job:
     if job is None:
-        raise NotFoundError(
-            f"There is no job {job_id!r}.",
-            remedy="'homeport jobs' lists those that are known.",
-            kind="job",
-            name=job_id,
-        )
+        raise no_such_job(job_id)
     return job

@@ -9,6 +9,7 @@ from typing import Final
 
 from aiohttp import web
 
+from api.auth import authenticated
 from api.context import CONTEXT
 from api.problems import problem_response, refusal_response
 from homeport.errors import HomeportError, Problem
@@ -68,7 +69,7 @@ async def tell_problems(request: web.Request, handler: Next) -> web.StreamRespon
 async def authenticate(request: web.Request, handler: Next) -> web.StreamResponse:
     """Lets nobody in without a token, but to what is open."""
     if request.path not in OPEN_PATHS:
-        await request.app[CONTEXT].tokens.name_of(request.headers.get("Authorization"))
+        await authenticated(request.app[CONTEXT].tokens, request.headers.get("Authorization"))
     return await handler(request)
 
 

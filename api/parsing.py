@@ -1,9 +1,6 @@
-"""Untrusted text into values: bodies, query strings, cursors."""
+"""Untrusted text into values: bodies and query strings."""
 
-import base64
-import binascii
-from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
@@ -53,52 +50,3 @@ def _refused(what: str, error: ValidationError, prefix: str) -> InvalidInputErro
     ]
     why = "; ".join(f"{item['pointer']}: {item['detail']}" for item in errors)
     return InvalidInputError(what, why=why, remedy="Correct it; /openapi.json describes it.", errors=errors)
-
-
-def cursor_of(key: str | int) -> str:
-    """A list's place as opaque text."""
-    return base64.urlsafe_b64encode(str(key).encode()).decode().rstrip("=")
-
-
-def key_of(cursor: str | None) -> str | None:
-    """The place that `cursor_of` wrote.
-
-    Raises:
-        InvalidInputError: it wrote no such thing.
-    """
-    if cursor is None:
-        return None
-    try:
-        return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError) as error:
-        raise wrong_cursor() from error
-
-
-def number_of(cursor: str | None) -> int | None:
-    """The place as a number.
-
-    Raises:
-        InvalidInputError: it is none.
-    """
-    key = key_of(cursor)
-    if key is None or (key.isascii() and key.isdecimal() and len(key) < 19):  # SQLite's integers end at 2**63
-        return None if key is None else int(key)
-    raise wrong_cursor()
-
-
-def wrong_cursor() -> InvalidInputError:
-    """The error for a cursor that we did not give."""
-    return InvalidInputError(
-        "The cursor is none of ours.",
-        remedy="Take `next` of the list before, or leave it out to begin anew.",
-        errors=[{"pointer": "?cursor", "detail": "not a cursor"}],
-    )
-
-
-def page(items: Sequence[Any], limit: int, next_key: str | int | None) -> dict[str, Any]:
-    """A list's answer. `items` may hold one more than the limit, which says that there is a next page."""
-    more = len(items) > limit
-    return {
-        "items": list(items[:limit]),
-        "next": cursor_of(next_key) if more and next_key is not None else None,
-    }

@@ -3,27 +3,20 @@
 import asyncio
 import platform
 import shutil
-from collections import Counter
 from collections.abc import Mapping
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Any
 
 from aiohttp import web
-from redis.exceptions import RedisError
 from sqlalchemy import Connection
 
 from api.context import Context
-from homeport.errors import HomeportError
 from homeport.metrics import CONTENT_TYPE, render_state
 from homeport.models import AppState, JobKind, JobState
 from homeport.names import BASE_PORT
-from homeport.state.apps import list_apps
-from homeport.state.feed import connect_redis
+from homeport.state.apps import count_apps
+from homeport.state.health import why_redis_is_away, why_unwritable
 from homeport.state.jobs import count_jobs
-from homeport.state.schema import check_tables
-
-_PROBE_S: Final = 2.0  # a component that takes longer counts as down
-_ALL: Final = 100_000  # more apps than there are ports
 
 
 async def livez() -> web.Response:
@@ -76,7 +69,11 @@ async def metrics(context: Context) -> web.Response:
 
 async def _components(context: Context) -> dict[str, dict[str, Any]]:
     """Each component that the API can see, with `status` ok or down, and why."""
-    checks = {"database": _database(context), "redis": _redis(context), "steward": _steward(context)}
+    checks = {
+        "database": why_unwritable(context.writer),
+        "redis": why_redis_is_away(context.settings.redis),
+        "steward": _steward(context),
+    }
     found = await asyncio.gather(*checks.values())
     return {
         name: {"status": "down", "why": why} if why else {"status": "ok"}
@@ -84,31 +81,9 @@ async def _components(context: Context) -> dict[str, dict[str, Any]]:
     }
 
 
-async def _database(context: Context) -> str:
-    """Why the database cannot be written by the one writer; nothing where it can."""
-    try:
-        async with asyncio.timeout(_PROBE_S):
-            await context.writer.write(check_tables)
-    except HomeportError as error:
-        return error.what
-    except TimeoutError:
-        return f"No write ended within {_PROBE_S:g} s."
-    return ""
-
-
-async def _redis(context: Context) -> str:
-    try:
-        async with connect_redis(context.settings.redis) as client:
-            await client.ping()
-    except (RedisError, OSError) as error:
-        return f"It does not answer: {type(error).__name__}."
-    return ""
-
-
 async def _steward(context: Context) -> str:
     return "" if await context.steward.is_up() else "It does not answer on its socket."
 
 
-def _counts(connection: Connection) -> tuple[Counter[AppState], Mapping[tuple[JobKind, JobState], int]]:
-    apps = Counter(app.state for app in list_apps(connection, after=None, limit=_ALL))
-    return apps, count_jobs(connection)
+def _counts(connection: Connection) -> tuple[Mapping[AppState, int], Mapping[tuple[JobKind, JobState], int]]:
+    return count_apps(connection), count_jobs(connection)

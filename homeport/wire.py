@@ -1,9 +1,12 @@
-"""The JSON shapes of the API: apps, jobs, steps and events as clients see them."""
+"""The JSON shapes of the API: apps, jobs, steps and events as clients see them, and pages of lists."""
 
+import base64
+import binascii
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from homeport.errors import InvalidInputError
 from homeport.jobs import amahi_progress
 from homeport.models import App, Job, Limits, StepRow, StoredEvent
 
@@ -88,6 +91,54 @@ def event_json(event: StoredEvent) -> dict[str, Any]:
         "app": event.app,
         "job": event.job,
         "facts": dict(event.facts),
+    }
+
+
+def cursor_of(key: str | int) -> str:
+    """A list's place as opaque text."""
+    return base64.urlsafe_b64encode(str(key).encode()).decode().rstrip("=")
+
+
+def key_of(cursor: str | None) -> str | None:
+    """The place that `cursor_of` wrote.
+
+    Raises:
+        InvalidInputError: it wrote no such thing.
+    """
+    if cursor is None:
+        return None
+    try:
+        return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise _wrong_cursor() from error
+
+
+def number_of(cursor: str | None) -> int | None:
+    """The place as a number.
+
+    Raises:
+        InvalidInputError: it is none.
+    """
+    key = key_of(cursor)
+    if key is None or (key.isascii() and key.isdecimal() and len(key) < 19):  # SQLite's integers end at 2**63
+        return None if key is None else int(key)
+    raise _wrong_cursor()
+
+
+def _wrong_cursor() -> InvalidInputError:
+    return InvalidInputError(
+        "The cursor is none of ours.",
+        remedy="Take `next` of the list before, or leave it out to begin anew.",
+        errors=[{"pointer": "?cursor", "detail": "not a cursor"}],
+    )
+
+
+def page(items: Sequence[Any], limit: int, next_key: str | int | None) -> dict[str, Any]:
+    """A list's answer. `items` may hold one more than the limit, which says that there is a next page."""
+    more = len(items) > limit
+    return {
+        "items": list(items[:limit]),
+        "next": cursor_of(next_key) if more and next_key is not None else None,
     }
 
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from homeport.errors import NotFoundError
-from homeport.models import App, Limits, WebPort
+from homeport.models import App, AppState, Limits, WebPort
 from homeport.state.schema import APPS
 
 _FIELDS: Final = frozenset(field.name for field in fields(App))
@@ -30,6 +30,12 @@ def list_apps(conn: Connection, *, after: str | None, limit: int) -> list[App]:
     if after is not None:
         query = query.where(APPS.c.identifier > after)
     return [_app(row) for row in conn.execute(query)]
+
+
+def count_apps(conn: Connection) -> dict[AppState, int]:
+    """How many apps there are in each state, where there are any."""
+    query = select(APPS.c.state, func.count().label("apps")).group_by(APPS.c.state)
+    return {row.state: row.apps for row in conn.execute(query)}
 
 
 def update_app(conn: Connection, identifier: str, **changed: Any) -> None:

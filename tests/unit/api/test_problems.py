@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import pytest
 
 from api.openapi import describe
-from api.parsing import cursor_of, key_of, number_of
 from api.problems import STATUS_OF, problem_document
 from api.routes import ROUTES
 from api.streams import server_sent_event
 from homeport.errors import HomeportError, InvalidInputError, Problem
 from homeport.metrics import render_metric
+from homeport.wire import cursor_of, key_of, number_of
 
 
 def _codes(root: type[HomeportError]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The catalog as the API asks for it: read in threads, remembered for a moment."""
+"""The catalog as an asynchronous process asks for it: read in threads, remembered for a moment."""
 
 import asyncio
 import time

@@ -1,0 +1,76 @@
+"""What an uploaded archive is: a definition, or a build context. Judged before its build is accepted."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from homeport.catalog.archive import survey_archive, unpack_archive
+from homeport.catalog.definition import APP_FILE
+from homeport.catalog.loaded import builds_images
+from homeport.catalog.reader import read_definition
+from homeport.catalog.sources import MAX_FILES, MAX_FOLDER_BYTES
+from homeport.errors import ArchiveRefusedError, InvalidInputError
+from homeport.names import is_label
+
+
+@dataclass(frozen=True, kw_only=True)
+class Uploaded:
+    """An archive that may be built: the name that its build goes by, and whether it builds anything."""
+
+    name: str
+    builds_images: bool
+
+
+def judge_upload(
+    file: Path, *, name: str | None, dockerfile: str, max_bytes: int, max_files: int
+) -> Uploaded:
+    """Looks through the archive; a definition is unpacked beside it for a moment, and read.
+
+    Args:
+        file: the archive.
+        name: the build's name; None for a definition, which has one.
+        dockerfile: which file a context is built by.
+        max_bytes: the most that it may unpack to.
+        max_files: the most entries.
+
+    Raises:
+        ArchiveRefusedError: it must not be unpacked, or holds neither app.yml nor the Dockerfile.
+        InvalidInputError: the name is missing, no label, or not the definition's.
+        DefinitionInvalidError: its definition is incomplete or wrong.
+        PolicyRefusedError: its definition asks for what is not allowed.
+    """
+    if name is not None and not is_label(name):
+        raise _wrong_name(f"{name[:80]!r} is no name for a build.", "not a label of 1 to 63 characters")
+    files = survey_archive(file, max_bytes=max_bytes, max_files=max_files)
+    if APP_FILE in files:
+        return _judge_definition(file, name)
+    if dockerfile not in files:
+        raise ArchiveRefusedError(
+            f"The archive has neither {APP_FILE} nor {dockerfile[:80]!r}.",
+            why="It must hold a definition, or a build context with its Dockerfile.",
+            remedy="Pack the folder's content (tar -cz -C FOLDER .), or name the file with ?dockerfile=.",
+            entry=dockerfile[:80],
+        )
+    if name is None:
+        raise _wrong_name("The build has no name.", "missing; a context, unlike a definition, has none")
+    return Uploaded(name=name, builds_images=True)
+
+
+def _judge_definition(file: Path, name: str | None) -> Uploaded:
+    with tempfile.TemporaryDirectory(dir=file.parent, prefix=".judged-") as beside:
+        folder = Path(beside) / "definition"
+        unpack_archive(file, folder, max_bytes=MAX_FOLDER_BYTES, max_files=MAX_FILES)
+        loaded = read_definition(folder)
+    own = loaded.definition.name
+    if name not in (None, own):
+        raise _wrong_name(f"The definition is named {own!r}, and the build {name!r}.", "not the definition's")
+    return Uploaded(name=own, builds_images=builds_images(loaded))
+
+
+def _wrong_name(what: str, detail: str) -> InvalidInputError:
+    return InvalidInputError(
+        what,
+        why="A name is a label by RFC 1123: a-z, 0-9 and hyphens inside, up to 63 characters.",
+        remedy="Give ?name= such as 'wiki', or leave it out for a definition.",
+        errors=[{"pointer": "?name", "detail": detail}],
+    )

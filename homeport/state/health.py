@@ -1,0 +1,35 @@
+"""Whether what holds the state answers: the database, by its one writer, and Redis."""
+
+import asyncio
+from typing import Final
+
+from redis.exceptions import RedisError
+
+from homeport.errors import HomeportError
+from homeport.state.feed import connect_redis
+from homeport.state.schema import check_tables
+from homeport.state.writer import Writer
+
+_PROBE_S: Final = 2.0  # what takes longer counts as down
+
+
+async def why_unwritable(writer: Writer) -> str:
+    """Why the database cannot be written by the one writer; nothing where it can."""
+    try:
+        async with asyncio.timeout(_PROBE_S):
+            await writer.write(check_tables)
+    except HomeportError as error:
+        return error.what
+    except TimeoutError:
+        return f"No write ended within {_PROBE_S:g} s."
+    return ""
+
+
+async def why_redis_is_away(url: str) -> str:
+    """Why Redis cannot be used; nothing where it can."""
+    try:
+        async with connect_redis(url) as client:
+            await client.ping()
+    except (RedisError, OSError) as error:
+        return f"It does not answer: {type(error).__name__}."
+    return ""

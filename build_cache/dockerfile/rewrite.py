@@ -1,0 +1,129 @@
+"""The copy of a Dockerfile whose RUN instructions see our configuration of the package clients. Pure."""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from build_cache.dockerfile.clients import Client, mounts_for
+from build_cache.dockerfile.homes import HomeFolders
+from build_cache.dockerfile.own import configured_clients
+from build_cache.dockerfile.parse import Directive, Dockerfile, Instruction, parse_dockerfile
+
+_KNOWN_FRONTEND = re.compile(r"(?:docker\.io/)?docker/dockerfile(?:-upstream)?(?:[:@]\S*)?")
+_NO_NETWORK = re.compile(r"""--network=(['"]?)none\1""")
+_USES_BUNDLER = re.compile(r"\bbundler?\b")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rewritten:
+    """A Dockerfile's copy; every line keeps its number.
+
+    `secrets` has the id of each secret that it mounts and whose configuration that is; `left_alone` a
+    sentence for each part that gets no cache; `has_syntax_line` says whether it names Docker's frontend.
+    """
+
+    text: bytes
+    secrets: Mapping[str, Client] = field(default_factory=dict)
+    left_alone: tuple[str, ...] = ()
+    has_syntax_line: bool = False
+
+
+def rewrite_dockerfile(
+    source: bytes,
+    *,
+    context_files: Collection[str],
+    args: Mapping[str, str],
+    without: Collection[Client] = (),
+    keep_syntax: bool = False,
+) -> Rewritten:
+    """Mounts our configurations in every RUN, and leaves alone what configures itself.
+
+    Args:
+        source: the packager's Dockerfile.
+        context_files: the paths of the files in its context.
+        args: the build arguments.
+        without: clients that are to get none, since they did not bear it.
+        keep_syntax: leave a `# syntax=` line of Docker's frontend as it is, so that BuildKit fetches it.
+    """
+    dockerfile = parse_dockerfile(source)
+    syntax = next((found for found in dockerfile.directives if found.name == "syntax"), None)
+    is_known = syntax is None or _KNOWN_FRONTEND.fullmatch(syntax.value.split(" ")[0]) is not None
+    if problem := _why_unreadable(dockerfile, is_known_frontend=is_known):
+        return Rewritten(text=source, left_alone=(problem,))
+    rewriting = _Rewriting(dockerfile, configured_clients(dockerfile.instructions, context_files, args))
+    text = rewriting.apply(source, frozenset(without))
+    if syntax is not None and not keep_syntax:
+        text = _without_syntax(source, dockerfile.directives) + text[_end(dockerfile.directives) :]
+    return Rewritten(
+        text=text,
+        secrets=rewriting.secrets,
+        left_alone=tuple(rewriting.left_alone),
+        has_syntax_line=syntax is not None,
+    )
+
+
+class _Rewriting:
+    """Goes through a file once, stage by stage."""
+
+    def __init__(self, dockerfile: Dockerfile, configured: Mapping[Client, str]) -> None:
+        self.secrets: dict[str, Client] = {}
+        self.left_alone: list[str] = list(configured.values())
+        self._instructions = dockerfile.instructions
+        self._configured = frozenset(configured)
+        self._homes = HomeFolders(dockerfile.instructions)
+
+    def apply(self, source: bytes, without: frozenset[Client]) -> bytes:
+        """The source with a mount behind every RUN that takes one."""
+        pieces: list[bytes] = []
+        copied = 0
+        for instruction in self._instructions:
+            self._homes.enter(instruction)
+            if instruction.keyword == "ONBUILD" and instruction.arguments[:3].upper() == "RUN":
+                self._leave(instruction, "what ONBUILD runs stays in the image's configuration")
+            if instruction.keyword != "RUN":
+                continue
+            if any(_NO_NETWORK.fullmatch(flag) for flag in instruction.flags):
+                self._leave(instruction, "it runs without a network")
+                continue
+            flags = self._flags(instruction, self._configured | without)
+            pieces += [source[copied : instruction.keyword_end], flags]
+            copied = instruction.keyword_end
+        return b"".join([*pieces, source[copied:]])
+
+    def _leave(self, instruction: Instruction, why: str) -> None:
+        self.left_alone.append(f"Line {instruction.line} gets no cache: {why}.")
+
+    def _flags(self, instruction: Instruction, without: frozenset[Client]) -> bytes:
+        home = self._homes.current()
+        if home is None and Client.BUNDLER not in without and _USES_BUNDLER.search(instruction.text):
+            self._leave(instruction, "the home folder of its user, where bundler looks, is not known")
+        mounts = [mount for mount in mounts_for(home) if mount.client not in without]
+        mounts = [mount for mount in mounts if not any(mount.target in flag for flag in instruction.flags)]
+        self.secrets |= {mount.name: mount.client for mount in mounts}
+        return "".join(f" {mount.flag}" for mount in mounts).encode()
+
+
+def _why_unreadable(dockerfile: Dockerfile, *, is_known_frontend: bool) -> str:
+    problem = dockerfile.problem
+    if not is_known_frontend:
+        problem = "it is written for a frontend that is not Docker's own"
+    return f"The Dockerfile is built as it is, without caches: {problem}." if problem else ""
+
+
+def _end(directives: Collection[Directive]) -> int:
+    return max(found.end for found in directives)
+
+
+def _without_syntax(source: bytes, directives: Collection[Directive]) -> bytes:
+    """The file up to the end of its directives, of equal length, with a comment for the syntax line.
+
+    That comes last, since whatever is no directive ends their list.
+    """
+    first = min(found.start for found in directives)
+    kept = b"".join(source[found.start : found.end] for found in directives if found.name != "syntax")
+    changed = b"".join(
+        source[found.start : found.end].replace(b"=", b" ", 1)
+        for found in directives
+        if found.name == "syntax"
+    )
+    return source[:first] + kept + changed

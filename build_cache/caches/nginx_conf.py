@@ -1,0 +1,344 @@
+"""nginx's configuration as the box's package cache. Pure.
+
+What builds speak to (the front) only checks, caches and answers; what it lacks it asks over Unix sockets of a
+second row of servers (the fetchers), which resolve names, verify certificates and follow redirects. The
+front's upstreams are thus fixed, so that it has a stale answer also when a name cannot be resolved: nginx has
+none where the front itself must resolve it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from build_cache.caches.addresses import HEALTH_PATH, PIP_INDEX_PATH
+from build_cache.caches.upstreams import Upstream, Upstreams
+from homeport.caches import DEVPI_OFFSET, PORT_OFFSETS, Ecosystem
+
+# Names that no public registry has (RFC 6762, 6761, 8375 and what routers make up).
+_INNER_NAMES: Final = "local|localhost|localdomain|lan|home|internal|intranet|corp|private|arpa|test|invalid"
+_LABEL: Final = "[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
+_HASHES: Final = "(?:MD5Sum|SHA1|SHA256|SHA512)/[0-9a-f]+$"
+# apt's own files (repository format) and Debian's packages and sources (deb822, dpkg-source).
+_APT_NAMES: Final = "|".join(
+    (
+        r"InRelease|Release(?:\.gpg)?",
+        r"(?:Packages|Sources|Contents-[\w.-]+|Translation-\w+|Commands-\w+|Index)(?:\.(?:gz|xz|bz2|lzma|lz4|zst))?",
+        r"(?:Components|icons)-[\w.@-]+\.(?:yml|tar)(?:\.(?:gz|xz))?",
+        r"[^/]+\.(?:deb|udeb|ddeb|dsc|diff\.gz|(?:debian|orig)(?:-[\w-]+)?\.tar\.(?:gz|xz|bz2)(?:\.asc)?)",
+    )
+)
+
+_FRESH: Final = {Ecosystem.APT: "1m", Ecosystem.PIP: "5m", Ecosystem.NPM: "5m", Ecosystem.GEM: "5m"}
+_ACCEL: Final = "X-Accel-Redirect X-Accel-Expires X-Accel-Limit-Rate X-Accel-Buffering X-Accel-Charset"
+_REDIRECTS: Final = "301 302 303 307 308"
+_FETCHED: Final = {
+    ecosystem: f"http://fetch_{ecosystem}" for ecosystem in (Ecosystem.APT, Ecosystem.NPM, Ecosystem.GEM)
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class NginxPlan:
+    """What the configuration is made of.
+
+    `resolvers` are as nginx writes them; `ca_file` verifies upstreams; files lie under `caches_dir`, what is
+    made anew at every start under `run_dir`; `ipv6` says whether the box reaches IPv6 addresses.
+    """
+
+    gateway: str
+    first_port: int
+    upstreams: Upstreams
+    resolvers: Sequence[str]
+    ca_file: Path
+    caches_dir: Path
+    run_dir: Path
+    max_bytes: int
+    ipv6: bool = False
+
+    def port(self, ecosystem: Ecosystem) -> int:
+        """The ecosystem's port on the gateway."""
+        return self.first_port + PORT_OFFSETS[ecosystem]
+
+    def fetcher(self, ecosystem: Ecosystem) -> str:
+        """The socket on which the ecosystem's fetcher listens, as nginx writes it."""
+        return f"unix:{self.run_dir}/fetch/{ecosystem}.sock"
+
+
+def render_nginx(plan: NginxPlan) -> str:
+    """The whole configuration file; nginx runs in the foreground as the user that starts it."""
+    fronts = (_apt_front(plan), _pip_front(plan), _npm_front(plan), _gem_front(plan), _health_front(plan))
+    fetchers = (
+        _apt_fetcher(plan),
+        _registry_fetcher(plan, Ecosystem.NPM, plan.upstreams.npm),
+        _registry_fetcher(plan, Ecosystem.GEM, plan.upstreams.gem),
+    )
+    return "\n".join((_main(plan), _http(plan), _maps(plan), _zones(plan), *fronts, *fetchers, "}", ""))
+
+
+def _main(plan: NginxPlan) -> str:
+    return f"""daemon off;
+worker_processes 1;
+pid {plan.run_dir}/nginx.pid;
+error_log stderr warn;
+events {{ worker_connections 1024; }}
+http {{"""
+
+
+def _http(plan: NginxPlan) -> str:
+    temporary = "\n".join(
+        f"{kind}_temp_path {plan.caches_dir}/nginx/temp;"
+        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    return f"""server_tokens off;
+default_type text/plain;
+root {plan.run_dir}/empty;
+sendfile on;
+tcp_nopush on;
+client_max_body_size 1m;
+absolute_redirect off;
+{temporary}
+log_format requests escape=json '{{"ecosystem":"$ecosystem","status":"$status",'
+ '"cache":"$upstream_cache_status","sent":"$body_bytes_sent","fetched":"$upstream_bytes_received","seconds":"$request_time",'
+ '"host":"$http_host","uri":"$request_uri"}}';
+access_log {plan.caches_dir}/log/requests-$hour.log requests;
+open_log_file_cache max=4 inactive=1m valid=10s;
+resolver {" ".join(plan.resolvers)}{"" if plan.ipv6 else " ipv6=off"};
+resolver_timeout 3s;
+proxy_http_version 1.1;
+proxy_set_header Host $http_host;
+proxy_set_header Connection "";
+proxy_set_header Accept-Encoding "";
+proxy_set_header Authorization "";
+proxy_set_header Cookie "";
+proxy_hide_header Set-Cookie;
+proxy_connect_timeout 5s;
+proxy_read_timeout 300s;
+proxy_socket_keepalive on;
+proxy_redirect off;
+proxy_cache_methods GET HEAD;
+proxy_cache_lock on;
+proxy_cache_lock_timeout 4h;
+proxy_cache_lock_age 4h;
+proxy_cache_revalidate on;
+proxy_cache_background_update off;
+proxy_cache_use_stale error timeout invalid_header updating http_429 http_500 http_502 http_503 http_504;
+proxy_ignore_headers Cache-Control Expires Set-Cookie Vary {_ACCEL};
+proxy_no_cache $unbounded;
+proxy_ssl_server_name on;
+proxy_ssl_verify on;
+proxy_ssl_verify_depth 9;
+proxy_ssl_protocols TLSv1.2 TLSv1.3;
+proxy_ssl_trusted_certificate {plan.ca_file};"""
+
+
+def _maps(plan: NginxPlan) -> str:
+    ports = "\n".join(f" {plan.port(ecosystem)} {ecosystem};" for ecosystem in Ecosystem)
+    listed = "\n".join(f' "{spelt}" 1;' for host in plan.upstreams.apt_hosts for spelt in _spellings(host))
+    return f"""map $server_port $ecosystem {{
+{ports}
+ default "";
+}}
+map $time_iso8601 $hour {{
+ "~^(?<hour_of_day>\\d+-\\d+-\\d+T\\d+)" $hour_of_day;
+ default unknown;
+}}
+# An answer without length or chunks ends wherever the connection breaks: half of it cannot be told from all.
+map "$upstream_http_content_length$upstream_http_transfer_encoding" $unbounded {{
+ "" 1;
+ default 0;
+}}
+# No package is a web page: what says so comes from a portal or an error.
+map $upstream_http_content_type $is_page {{
+ "~*^text/html" 1;
+ default 0;
+}}
+map $http_accept $npm_form {{
+ "~application/vnd\\.npm\\.install-v1\\+json" short;
+ default full;
+}}
+map $http_accept $pip_form {{
+ "~application/vnd\\.pypi\\.simple\\.v1\\+json" json;
+ "~application/vnd\\.pypi\\.simple\\.v1\\+html" html;
+ default plain;
+}}
+map $http_host $apt_host {{
+{listed}
+ "~*(?:^|\\.)(?:{_INNER_NAMES})(?::\\d+)?$" 0;
+ "~*^(?:{_LABEL}\\.)+[a-z](?:[a-z0-9-]*[a-z0-9])?(?::80)?$" 1;
+ default 0;
+}}
+map $request_uri $apt_path {{
+ "~*(?:/\\.\\.(?:/|$)|%2e|%2f|%5c|%00|[?\\x5c])" 0;
+ "~/(?:dists|pool)/." 1;
+ "~/by-hash/{_HASHES}" 1;
+ "~/(?:{_APT_NAMES})$" 1;
+ default 0;
+}}"""
+
+
+def _spellings(host: str) -> tuple[str, ...]:
+    return (host,) if ":" in host else (host, f"{host}:80")
+
+
+def _zones(plan: NginxPlan) -> str:
+    """One bounded store for each ecosystem: the least recently used file goes first, nothing goes by age."""
+    return "\n".join(
+        f"proxy_cache_path {plan.caches_dir}/nginx/{ecosystem} levels=1:2 keys_zone={ecosystem}:16m"
+        f" max_size={plan.max_bytes} inactive=3650d use_temp_path=off loader_files=1000;"
+        for ecosystem in Ecosystem
+    )
+
+
+def _apt_front(plan: NginxPlan) -> str:
+    hint = "Homeport's apt cache answers apt, for public package servers on port 80"
+    named = "Homeport's setting apt_hosts may name it"
+    checks = f""" if ($request !~ "^[A-Z]+ http://") {{ return 403 "{hint}; this is no proxy request.\\n"; }}
+ if ($apt_host = 0) {{ return 403 "{hint}; this host is none ({named}).\\n"; }}
+ if ($apt_path = 0) {{ return 403 "{hint}; this is no address of a package or an index.\\n"; }}
+ proxy_pass {_FETCHED[Ecosystem.APT]};"""
+    return _front(
+        plan,
+        Ecosystem.APT,
+        f"""proxy_cache_key $http_host$request_uri;
+proxy_no_cache $unbounded $is_page;
+location / {{
+{checks}
+ proxy_cache_valid 200 {_REDIRECTS} {_FRESH[Ecosystem.APT]};
+}}
+location ~ "/(?:pool/.|by-hash/{_HASHES})" {{
+{checks}
+ proxy_cache_valid 200 365d;
+ proxy_cache_valid {_REDIRECTS} {_FRESH[Ecosystem.APT]};
+}}""",
+    )
+
+
+def _pip_front(plan: NginxPlan) -> str:
+    devpi = f"http://127.0.0.1:{plan.first_port + DEVPI_OFFSET}"
+    index = PIP_INDEX_PATH.removesuffix("+simple/")
+    return _front(
+        plan,
+        Ecosystem.PIP,
+        f"""proxy_set_header X-outside-url http://$http_host;
+location {PIP_INDEX_PATH} {{
+ proxy_pass {devpi};
+ proxy_cache_key "$pip_form $request_uri";
+ proxy_cache_valid 200 {_FRESH[Ecosystem.PIP]};
+}}
+location ~ ^{index}\\+[ef]/ {{
+ proxy_pass {devpi};
+ proxy_cache_key $uri;
+ proxy_cache_valid 200 365d;
+}}
+location / {{ return 404 "Homeport's Python cache has its index at {PIP_INDEX_PATH}\\n"; }}""",
+        health=_devpi_health(devpi),
+    )
+
+
+def _npm_front(plan: NginxPlan) -> str:
+    return _front(
+        plan,
+        Ecosystem.NPM,
+        f"""proxy_cache_key "$npm_form $request_uri";
+proxy_no_cache $unbounded $is_page;
+sub_filter_once off;
+sub_filter_types application/json application/vnd.npm.install-v1+json;
+sub_filter "{plan.upstreams.npm.url}/" "http://$http_host/";
+location / {{
+ proxy_pass {_FETCHED[Ecosystem.NPM]};
+ proxy_cache_valid 200 {_FRESH[Ecosystem.NPM]};
+}}
+location ~ \\.tgz$ {{
+ proxy_pass {_FETCHED[Ecosystem.NPM]};
+ proxy_cache_key $uri;
+ proxy_cache_valid 200 365d;
+}}""",
+    )
+
+
+def _gem_front(plan: NginxPlan) -> str:
+    return _front(
+        plan,
+        Ecosystem.GEM,
+        f"""proxy_cache_key $request_uri;
+proxy_no_cache $unbounded $is_page;
+location / {{
+ proxy_pass {_FETCHED[Ecosystem.GEM]};
+ proxy_cache_valid 200 {_FRESH[Ecosystem.GEM]};
+}}
+location ~ (?:\\.gem|\\.gemspec\\.rz)$ {{
+ proxy_pass {_FETCHED[Ecosystem.GEM]};
+ proxy_cache_valid 200 365d;
+}}""",
+    )
+
+
+def _health_front(plan: NginxPlan) -> str:
+    """For those on the host that know no bridge: 200 where all caches can serve, 503 where pip's cannot."""
+    devpi = f"http://127.0.0.1:{plan.first_port + DEVPI_OFFSET}"
+    return f"""server {{
+listen unix:{plan.run_dir}/nginx.sock;
+access_log off;
+{_devpi_health(devpi)}
+location / {{ return 404; }}
+}}"""
+
+
+def _front(plan: NginxPlan, ecosystem: Ecosystem, rules: str, *, health: str = "") -> str:
+    refusal = '{\\"error\\": \\"Homeport\'s package caches take GET and HEAD only.\\"}\\n'
+    alive = f'location = {HEALTH_PATH} {{ access_log off; return 200 "ok\\n"; }}'
+    return f"""server {{
+listen {plan.gateway}:{plan.port(ecosystem)};
+proxy_cache {ecosystem};
+{health or alive}
+if ($request_method !~ "^(?:GET|HEAD)$") {{ return 405 "{refusal}"; }}
+{rules}
+}}"""
+
+
+def _devpi_health(devpi: str) -> str:
+    return f"""location = {HEALTH_PATH} {{
+ access_log off;
+ proxy_pass {devpi}/+api;
+ proxy_cache off;
+ proxy_connect_timeout 1s;
+ proxy_read_timeout 2s;
+ proxy_intercept_errors on;
+ error_page 301 302 400 401 403 404 500 502 503 504 = @devpi_is_down;
+}}
+location @devpi_is_down {{ access_log off; return 503 "devpi does not answer\\n"; }}"""
+
+
+def _apt_fetcher(plan: NginxPlan) -> str:
+    return f"""{_fetcher_head(plan, Ecosystem.APT)}
+location / {{ proxy_pass http://$http_host$request_uri; }}
+}}"""
+
+
+def _registry_fetcher(plan: NginxPlan, ecosystem: Ecosystem, upstream: Upstream) -> str:
+    """A registry may hand out its files by redirects to another host: they are followed here, at most ten."""
+    followed = "https?" if upstream.origin.startswith("http:") else "https"
+    return f"""{_fetcher_head(plan, ecosystem)}
+proxy_set_header Host $proxy_host;
+proxy_set_header Connection "";
+proxy_intercept_errors on;
+recursive_error_pages on;
+error_page {_REDIRECTS} = @elsewhere;
+set $origin {upstream.origin};
+location / {{ proxy_pass $origin{upstream.prefix}$request_uri; }}
+location @elsewhere {{
+ set $elsewhere $upstream_http_location;
+ if ($elsewhere ~ "^/[^/]") {{ set $elsewhere $origin$elsewhere; }}
+ if ($elsewhere !~ "^{followed}://") {{ return 502; }}
+ proxy_pass $elsewhere;
+}}
+}}"""
+
+
+def _fetcher_head(plan: NginxPlan, ecosystem: Ecosystem) -> str:
+    return f"""upstream fetch_{ecosystem} {{ server {plan.fetcher(ecosystem)}; keepalive 16; }}
+server {{
+listen {plan.fetcher(ecosystem)};
+access_log off;
+proxy_max_temp_file_size 0;
+proxy_read_timeout 60s;"""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from build_cache.build_progress import BuildModel, Vertex
 from homeport.errors import (
     BuildFailedError,
+    BuildOutOfMemoryError,
     DiskFullError,
     EngineUnavailableError,
     HomeportError,
@@ -19,6 +20,7 @@ _METADATA = re.compile(r"\[internal\] load metadata for (\S+)")
 _FRONTEND = re.compile(r"resolve image config for docker-image://(\S+)")
 _QUOTED = re.compile(r"\s*(\d+) \| >>> ?(.*)")
 _PARSE_ERROR = re.compile(r"(?:dockerfile )?parse error (?:on|at) line (\d+): (.*)", re.IGNORECASE)
+_MIB = 1024 * 1024
 _BUILTIN_REGISTRY = re.compile(r"^docker\.io/(?:library/)?")
 
 
@@ -41,11 +43,7 @@ def explain_failure(service: str, output: BuildOutput) -> HomeportError:
     vertex = output.model.failing
     said = "\n".join([message, vertex.error if vertex else "", *(vertex.last_lines if vertex else ())])
     if "no space left on device" in said.lower():
-        return DiskFullError(
-            f"The image of service {service!r} could not be built: the disk is full.",
-            why=message,
-            remedy="Free some space: remove apps, images or files that are not needed.",
-        )
+        return _disk_full(service, message, vertex, output)
     if vertex is None:
         if (error := _without_build(message)) is not None:
             return error
@@ -54,6 +52,44 @@ def explain_failure(service: str, output: BuildOutput) -> HomeportError:
     elif found := _FRONTEND.fullmatch(vertex.name):
         return _no_frontend(service, _BUILTIN_REGISTRY.sub("", found[1]), vertex, output)
     return _instruction_failed(service, vertex, message, output)
+
+
+def explain_shortage(service: str, output: BuildOutput, limit_bytes: int) -> BuildOutOfMemoryError:
+    """The error for a build in which an instruction needed more memory than there may be."""
+    failed = _instruction_failed(service, output.model.failing, _message(output.text), output)
+    place = f" in line {failed.facts['line']} of its Dockerfile" if failed.facts["line"] else ""
+    instruction = failed.facts["instruction"]
+    return BuildOutOfMemoryError(
+        f"The image of service {service!r} could not be built: it ran out of memory{place}.",
+        why=f"A build may use {limit_bytes / _MIB:.0f} MiB."
+        + (f" The instruction: {instruction}" if instruction else ""),
+        remedy="Raise the setting `build_memory_bytes`, if this machine has more.",
+        **failed.facts,
+        limit_bytes=limit_bytes,
+    )
+
+
+def cannot_be_read(output: BuildOutput) -> bool:
+    """Whether BuildKit's frontend did not understand the Dockerfile: nothing in it was begun."""
+    failing = output.model.failing
+    is_other = failing is not None and (
+        _METADATA.fullmatch(failing.name) or _FRONTEND.fullmatch(failing.name)
+    )
+    begun = any(vertex.position and vertex.started for vertex in output.model.vertexes.values())
+    said = output.exit_code != 0 and bool(output.text)
+    return said and not begun and not is_other and _without_build(_message(output.text)) is None
+
+
+def _disk_full(service: str, message: str, vertex: Vertex | None, output: BuildOutput) -> DiskFullError:
+    instruction, line = _failing_lines(output.quoted)
+    return DiskFullError(
+        f"The image of service {service!r} could not be built: the disk is full.",
+        why=message,
+        remedy="Free some space: remove apps, images or files that are not needed.",
+        service=service,
+        instruction=instruction or (vertex.instruction if vertex else ""),
+        line=line,
+    )
 
 
 def _message(text: Sequence[str]) -> str:

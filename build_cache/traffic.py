@@ -26,8 +26,7 @@ _HITS: Final = frozenset({"HIT", "STALE", "UPDATING", "REVALIDATED"})
 _OPEN: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _MAX_LINE: Final = 64 * 1024  # nginx takes request lines of 8 KiB; escaping may multiply them by six
 _MOST_OF_A_BUILD: Final = 256 * 1024 * 1024  # about a million requests
-_LARGEST: Final = 2**53  # more than any file: what is larger is no byte count
-_NUMBER: Final = re.compile(r"[0-9]{1,16}")
+_NUMBER: Final = re.compile(r"\b[0-9]{1,13}\b")  # below 10 TB: what is larger is no byte count
 
 
 def parse_requests(lines: Iterable[bytes]) -> dict[Ecosystem, CacheTraffic]:
@@ -160,5 +159,4 @@ def _traffic(request: Mapping[str, Any]) -> CacheTraffic:
 
 def _sum_of(value: object) -> int:
     """The sum of a number or of nginx's list of them, one for each upstream that was asked: `12, 34 : -`."""
-    numbers = (int(number) for number in _NUMBER.findall(str(value)))
-    return sum(number for number in numbers if number < _LARGEST)
+    return sum(int(number) for number in _NUMBER.findall(str(value)))

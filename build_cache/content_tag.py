@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from build_cache.context import find_dockerfile
+from homeport.catalog.loaded import BuildSpec
 from homeport.host.files import read_bounded
 
 _PIECE_BYTES = 1024 * 1024
@@ -31,36 +32,46 @@ def content_tag(
     definition: str,
     service: str,
     version: str,
-    context: Path,
-    dockerfile: str,
-    args: Mapping[str, str],
+    spec: BuildSpec,
+    upon: Mapping[str, str],
 ) -> str:
     """`homeport/<definition>-<service>:<version>-<12 hex digits>`.
 
-    The digits are a hash of every path, permission and byte in the context, the Dockerfile and the build
-    arguments: they change when one of these does, and with nothing else.
+    The digits are a hash of every path, permission and byte in the contexts, the Dockerfile, its target, the
+    build arguments and labels, and the tags that it is built upon: they change when one of these does, and
+    with nothing else.
 
     Args:
         definition: the definition's name.
         service: the service whose image it is.
         version: the definition's version.
-        context: the folder that the build sees.
-        dockerfile: the Dockerfile's path inside it.
-        args: the build arguments.
+        spec: how it is built.
+        upon: the tags of the images for which `spec.upon` has a name, by that name.
 
     Raises:
         BuildFailedError: there is no such context or Dockerfile.
         ForeignObjectError: the Dockerfile lies outside the context.
         OSError: something cannot be read.
     """
-    text = read_bounded(find_dockerfile(service, context, dockerfile), _DOCKERFILE_BYTES)
-    digest = hash_content(read_context(context), text, args)
+    text = read_bounded(find_dockerfile(service, spec.context, spec.dockerfile), _DOCKERFILE_BYTES)
+    settled = [("arg", name, value) for name, value in spec.args.items()]
+    settled += [("label", name, value) for name, value in spec.labels.items()]
+    settled += [("upon", name, tag) for name, tag in upon.items()]
+    settled += [("folder", name, hash_content(read_context(at), b"")) for name, at in spec.folders.items()]
+    if spec.target:
+        settled.append(("target", "", spec.target))
+    digest = hash_content(read_context(spec.context), text, settled)
     name = _safe(f"{definition}-{service}".lower(), r"[^a-z0-9]+")
     return f"homeport/{name}:{_safe(version, r'[^A-Za-z0-9_.-]+')[:_VERSION_CHARACTERS]}-{digest[:_DIGITS]}"
 
 
-def hash_content(entries: Iterable[ContextEntry], dockerfile: bytes, args: Mapping[str, str]) -> str:
-    """The SHA-256, in hex, of entries in their order, a Dockerfile and build arguments in any order. Pure."""
+def hash_content(
+    entries: Iterable[ContextEntry], dockerfile: bytes, settled: Iterable[tuple[str, str, str]] = ()
+) -> str:
+    """The SHA-256, in hex, of entries in their order, a Dockerfile, and what else is settled, in any order.
+
+    Pure. `settled` has kind, name and value of each: `("arg", "PHP", "8.2")`.
+    """
     total = hashlib.sha256()
     for entry in entries:
         content = hashlib.sha256()
@@ -68,8 +79,8 @@ def hash_content(entries: Iterable[ContextEntry], dockerfile: bytes, args: Mappi
             content.update(piece)
         _add(total, b"entry", os.fsencode(entry.path), b"%o" % entry.mode, content.digest())
     _add(total, b"dockerfile", dockerfile)
-    for name, value in sorted(args.items()):
-        _add(total, b"arg", name.encode(), value.encode())
+    for kind, name, value in sorted(settled):
+        _add(total, kind.encode(), name.encode(), value.encode())
     return total.hexdigest()
 
 

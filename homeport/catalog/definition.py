@@ -16,6 +16,12 @@ from homeport.names import is_label
 
 APP_FILE: Final = "app.yml"
 
+CONTEXT_NAME: Final = re.compile(r"[a-z0-9][A-Za-z0-9._/:-]{0,254}")
+"""What a further build context may be called: a word, or an image as the Dockerfile names it."""
+
+SERVICE_CONTEXT: Final = "service:"
+"""Before a service's name, where a further build context is the image that the service is built as."""
+
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
@@ -46,6 +52,17 @@ def _service(text: str) -> str:
 
 def _variable(text: str) -> str:
     return _claim(text, bool(_VARIABLE.fullmatch(text)), "a variable's name has letters, digits and '_'")
+
+
+def _context_name(text: str) -> str:
+    otherwise = "a context's name is a word, or an image as the Dockerfile names it"
+    return _claim(text, bool(CONTEXT_NAME.fullmatch(text)), otherwise)
+
+
+def _further_context(text: str) -> str:
+    if text.startswith(SERVICE_CONTEXT):
+        return SERVICE_CONTEXT + _service(text.removeprefix(SERVICE_CONTEXT))
+    return _normal(_folder_inside(text))
 
 
 def _url_path(text: str) -> str:
@@ -86,6 +103,7 @@ def _to_float(value: Any) -> Any:
 
 
 ServiceName = Annotated[str, AfterValidator(_service)]
+_ContextName = Annotated[str, AfterValidator(_context_name)]
 InnerPath = Annotated[str, AfterValidator(_inside), AfterValidator(_normal)]
 InnerFolder = Annotated[str, AfterValidator(_folder_inside), AfterValidator(_normal)]
 UrlPath = Annotated[str, Field(max_length=1024), AfterValidator(_url_path)]
@@ -105,11 +123,18 @@ class WebSection(_Section):
 
 
 class ImageSection(_Section):
-    """How an image is built; `context` is relative to the definition, `dockerfile` to the context."""
+    """How an image is built; `context` is relative to the definition, `dockerfile` to the context.
+
+    `contexts` has a folder or `service:NAME` for each further name.
+    """
 
     context: InnerFolder
     dockerfile: InnerPath = "Dockerfile"
     args: Mapping[Annotated[str, AfterValidator(_variable)], str] = Field(default_factory=dict)
+    target: str = Field(default="", max_length=100)
+    contexts: Mapping[_ContextName, Annotated[str, AfterValidator(_further_context)]] = Field(
+        default_factory=dict
+    )
 
 
 class ServiceLimitsSection(_Section):

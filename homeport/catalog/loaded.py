@@ -1,7 +1,7 @@
 """A definition that was read, checked and taken apart: what the other packages work with."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +10,20 @@ from homeport.catalog.definition import Definition
 
 @dataclass(frozen=True, kw_only=True)
 class BuildSpec:
-    """How one service's image is built on the box.
+    """How one service's image is built on the box; services with equal ones share an image.
 
-    `context` is an absolute folder inside the definition, `dockerfile` is relative to it.
+    `context` is an absolute folder inside the definition, `dockerfile` is relative to it. `target` is a
+    stage, the last one where it is empty; `folders` are further contexts, by the names that the Dockerfile
+    has for them; `upon` says which service's image such a name, or an image's own name, stands for there.
     """
 
     context: Path
     dockerfile: str
-    args: Mapping[str, str]
+    args: Mapping[str, str] = field(default_factory=dict)
+    target: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    folders: Mapping[str, Path] = field(default_factory=dict)
+    upon: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +40,7 @@ class LoadedDefinition:
     """
     folder: Path
     built_services: Mapping[str, BuildSpec]
+    """In an order in which they can be built: each after those it is built upon."""
     pulled_services: Mapping[str, str]
     """From service to image reference."""
     main: str

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from homeport.catalog.definition import CONTEXT_NAME, SERVICE_CONTEXT
 from homeport.catalog.policy_mounts import check_mounts
 from homeport.catalog.policy_ports import check_ports
 from homeport.catalog.policy_rules import (
@@ -84,15 +85,33 @@ def _check_build(build: Scope) -> Iterator[Finding]:
         yield from check_keys(build, "build")
         if arguments := build.get("args"):
             yield from _check_valued(arguments)
-    text = context.value if context else "."
+        if labels := build.get("labels"):
+            yield from _check_labels(labels)
+        if further := build.get("additional_contexts"):
+            yield from _check_further_contexts(further)
+    yield from _check_context(context or build, context.value if context else ".")
+
+
+def _check_further_contexts(contexts: Scope) -> Iterator[Finding]:
+    named = [(name, inner, inner.value) for name, inner in contexts.entries()]
+    named += [
+        (parts[0], item, parts[2]) for item in contexts.items() for parts in [item.value.partition("=")]
+    ]
+    for name, inner, text in named:
+        if not isinstance(text, str) or not text or not CONTEXT_NAME.fullmatch(name):
+            what = f"{name[:60]!r} is no name of a build context, or names nothing."
+            yield inner.finding("build-context", what, "Write `name: ./folder` or `name: service:web`.")
+        elif not text.startswith(SERVICE_CONTEXT):
+            yield from _check_context(inner, text)
+
+
+def _check_context(context: Scope, text: str) -> Iterator[Finding]:
     if _REMOTE_CONTEXT.match(text) or text.endswith(".git"):
         what = f"The build context {text[:80]} is not in the definition."
-        yield (context or build).finding(
-            "build-remote-context", what, "Put its files into the definition: `./app`."
-        )
+        yield context.finding("build-remote-context", what, "Put its files into the definition: `./app`.")
     elif text.startswith(("/", "~")) or ".." in text.split("/"):
         what = f"The build context {text[:80]} is outside the definition."
-        yield (context or build).finding("build-context", what, "Use a folder of the definition: `./app`.")
+        yield context.finding("build-context", what, "Use a folder of the definition: `./app`.")
 
 
 def _check_image(image: Scope) -> Iterator[Finding]:

@@ -18,7 +18,13 @@ ALLOWED: Final[Mapping[str, frozenset[str]]] = {
             "stop_signal", "tmpfs", "tty", "ulimits", "user", "volumes", "volumes_from", "working_dir",
         }
     ),
-    "build": frozenset({"context", "dockerfile", "args"}),
+    # The last three would only say where layers come from, which is ours to know: they are passed over.
+    "build": frozenset(
+        {
+            "additional_contexts", "args", "context", "dockerfile", "labels", "target",
+            "cache_from", "no_cache", "pull",
+        }
+    ),
     "configs item": frozenset({"source", "target", "uid", "gid", "mode"}),
     "depends_on item": frozenset({"condition", "required", "restart"}),
     "deploy": frozenset({"resources"}),
@@ -134,9 +140,14 @@ FORBIDDEN: Final[Mapping[tuple[str, str], tuple[str, str, str]]] = {
     ("build", "extra_hosts"): ("build-privileges", "The build would change what names mean.", _LEAVE_OUT),
     ("build", "ssh"): ("build-secrets", "The build would get the host's keys.", _LEAVE_OUT),
     ("build", "secrets"): ("build-secrets", "The build would get the host's secrets.", _LEAVE_OUT),
-    ("build", "additional_contexts"): (
-        "build-context", "Only the one context is built from.", "Put the files into the context.",
-    ),
+    ("build", "cache_to"): ("build-privileges", "The build would write outside of it.", _LEAVE_OUT),
+    ("build", "tags"): ("ours", "Homeport names the images that it builds.", "Write one name under `image`."),
+    ("build", "platforms"): ("not-supported", "Images are built for this box.", _LEAVE_OUT),
+    ("build", "shm_size"): ("ours", "What builds may use is a setting of the box.", _LEAVE_OUT),
+    ("build", "ulimits"): ("ours", "What builds may use is a setting of the box.", _LEAVE_OUT),
+    ("build", "isolation"): ("host-access", "It chooses how the host runs the build.", _LEAVE_OUT),
+    ("build", "provenance"): ("not-supported", "Images stay on the box, without attestations.", _LEAVE_OUT),
+    ("build", "sbom"): ("not-supported", "Images stay on the box, without attestations.", _LEAVE_OUT),
     ("build", "dockerfile_inline"): (
         "not-supported", "Inline Dockerfiles are not built.", "Write a Dockerfile into the context.",
     ),

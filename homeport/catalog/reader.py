@@ -4,12 +4,13 @@ import functools
 from pathlib import Path
 from typing import Any
 
+from homeport.catalog.builds import read_builds
 from homeport.catalog.composition import fill_settings, settle
 from homeport.catalog.crosscheck import check_definition, main_service
 from homeport.catalog.definition import APP_FILE, Definition, parse_definition
 from homeport.catalog.limits import read_limits, with_limits
 from homeport.catalog.loaded import BuildSpec, LoadedDefinition, builds_images
-from homeport.catalog.parts import bind_folders, pulled_services, read_builds, shown_ports, without_settled
+from homeport.catalog.parts import bind_folders, pulled_services, shown_ports, without_settled
 from homeport.catalog.policy import check_template
 from homeport.catalog.schema import check_schema
 from homeport.catalog.sources import digest_folder, read_text

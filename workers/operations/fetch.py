@@ -1,19 +1,50 @@
-"""The step that gets a project's images: built on the box or pulled, and written into the ledger."""
+"""The step that gets images, for whatever job: built on the box or pulled, and written into the ledger."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, Protocol
+
+from sqlalchemy import Connection
 
 from build_cache.builder import BuildRequest
+from build_cache.report_text import report_lines
 from compose.values import DEFINITION_LABEL, SERVICE_LABEL, VERSION_LABEL
 from homeport.errors import EngineRefusedError
 from homeport.host.engine import ImageState, PullProgress
 from homeport.models import ImageOrigin, LedgerImage
 from homeport.plans import StepRun
-from homeport.state import apps, images
-from workers.operations.install_context import InstallContext, WantedImage
+from homeport.settings import MIB
+from homeport.state import builds, images
+from workers.operation import RunningJob
+from workers.operations.wanted import WantedImage
+from workers.tools import Tools
 
-BUILT_LABEL = "homeport.built"
+_IMAGE_BYTES: Final = 512 * MIB  # what an image that is not there may need, as long as nobody knows
+_TURN_S: Final = 0.25
+
+BUILT_LABEL: Final = "homeport.built"
 """On every image that was built here: it is ours whatever becomes of the ledger."""
+
+
+class ImagesContext(Protocol):
+    """What the step asks of the job that it runs for."""
+
+    tools: Tools
+    running: RunningJob
+
+    @property
+    def wanted_images(self) -> Sequence[WantedImage]:
+        """What is fetched, in order."""
+
+    @property
+    def built_from(self) -> tuple[str, str]:
+        """Name and version of the definition."""
+
+    def noted(self) -> dict[str, dict[str, Any]]:
+        """What an earlier run of the step had noted, which stays needed while this one looks again."""
+
+    def note(self, connection: Connection, found: Mapping[str, Mapping[str, Any]]) -> None:
+        """Writes down which images are needed, by service; from then on no other job removes them."""
 
 
 class FetchProgress:
@@ -37,11 +68,28 @@ class FetchProgress:
         return done / sum(weights.values())
 
 
-def fetch_images(context: InstallContext, run: StepRun) -> None:
-    """Builds or pulls what is not there, and records each service's image with the app."""
+def require_space_for_images(context: ImagesContext) -> None:
+    """Returns if there is space for the images that are not there, and what must stay free beside them.
+
+    Raises:
+        DiskFullError: there is not.
+    """
+    tools = context.tools
+    missing = {
+        image.reference for image in context.wanted_images if tools.engine.image(image.reference) is None
+    }
+    spare = tools.settings.spare_bytes
+    tools.require_space(tools.settings.state_dir, spare)
+    root = tools.engine.root_dir()
+    if root.is_dir():  # an engine on another machine keeps its files there
+        tools.require_space(root, spare + len(missing) * _IMAGE_BYTES)
+
+
+def fetch_images(context: ImagesContext, run: StepRun) -> None:
+    """Builds or pulls what is not there, and notes each service's image with the job's app."""
     wanted = context.wanted_images
     progress = FetchProgress([image.reference for image in wanted])
-    found = _noted(context)
+    found = context.noted()
     volumes: dict[str, list[str]] = {}
     for image in wanted:
         run.check()
@@ -52,15 +100,8 @@ def fetch_images(context: InstallContext, run: StepRun) -> None:
     run.record.update(images=found, volumes=volumes)
 
 
-def _noted(context: InstallContext) -> dict[str, dict[str, Any]]:
-    """What an earlier run of the step had noted: it stays needed while this one looks again."""
-    with context.tools.database.read() as connection:
-        app = apps.find_app(connection, context.facts.identifier)
-    return {service: dict(image) for service, image in app.images.items()} if app is not None else {}
-
-
 def _fetch_one(
-    context: InstallContext,
+    context: ImagesContext,
     run: StepRun,
     image: WantedImage,
     progress: FetchProgress,
@@ -85,7 +126,7 @@ def _fetch_one(
     return state
 
 
-def _note(context: InstallContext, image: WantedImage, found: dict[str, dict[str, Any]]) -> ImageState | None:
+def _note(context: ImagesContext, image: WantedImage, found: dict[str, dict[str, Any]]) -> ImageState | None:
     """Writes down that the app needs the image, if it is on the box: from then on no other job removes it."""
     tools = context.tools
     with tools.images_lock:
@@ -97,7 +138,7 @@ def _note(context: InstallContext, image: WantedImage, found: dict[str, dict[str
                 "built": image.build is not None,
             }
             with tools.database.write() as connection:
-                apps.update_app(connection, context.facts.identifier, images=found, updated_at=tools.now())
+                context.note(connection, found)
     return state
 
 
@@ -115,28 +156,59 @@ def _gone(reference: str) -> EngineRefusedError:
     )
 
 
-def _build(context: InstallContext, run: StepRun, image: WantedImage, progress: FetchProgress) -> None:
-    assert image.build is not None  # noqa: S101 - the caller has looked
-    request = BuildRequest(
+def _build(context: ImagesContext, run: StepRun, image: WantedImage, progress: FetchProgress) -> None:
+    tools, (name, _) = context.tools, context.built_from
+    with tools.database.read() as connection:
+        durations = builds.durations_of(connection, name, image.service)
+    request = _request(context, image, durations)
+    with _turn(tools, run, f"{image.service} waits until another build has ended"):
+        run.log(f"Building {image.reference}")
+        built = tools.build_image(
+            request,
+            control=run,
+            on_progress=lambda fraction, detail: run.progress(
+                progress.moved(image.reference, fraction), f"building {image.service}: {detail}"
+            ),
+            log=run.log,
+        )
+    with tools.database.write() as connection:
+        builds.record_durations(connection, name, image.service, built.report.durations, tools.now())
+    for line in report_lines(built.report, line_mbit_s=tools.settings.line_mbit_s):
+        run.log(line)
+    report = built.report.as_json(line_mbit_s=tools.settings.line_mbit_s)
+    run.save(builds={**run.record.get("builds", {}), image.service: report})
+
+
+@contextmanager
+def _turn(tools: Tools, run: StepRun, otherwise: str) -> Iterator[None]:
+    """One build at a time, whichever jobs they belong to: each may have all that builds may use."""
+    if not tools.builds_lock.acquire(blocking=False):
+        run.progress(0.0, otherwise)
+        while not tools.builds_lock.acquire(timeout=_TURN_S):
+            run.check()
+    try:
+        yield
+    finally:
+        tools.builds_lock.release()
+
+
+def _request(context: ImagesContext, image: WantedImage, durations: Mapping[str, float]) -> BuildRequest:
+    spec = image.build
+    assert spec is not None  # noqa: S101 - the caller has looked
+    return BuildRequest(
         service=image.service,
-        context=image.build.context,
-        dockerfile=image.build.dockerfile,
+        context=spec.context,
+        dockerfile=spec.dockerfile,
         tag=image.reference,
-        args=image.build.args,
-        labels=_labels(context, image.service),
-    )
-    run.log(f"Building {image.reference}")
-    context.tools.build_image(
-        request,
-        control=run,
-        on_progress=lambda fraction, detail: run.progress(
-            progress.moved(image.reference, fraction), f"building {image.service}: {detail}"
-        ),
-        log=run.log,
+        args=spec.args,
+        labels={**spec.labels, **_labels(context, image.service)},
+        target=spec.target,
+        contexts={**{name: str(folder) for name, folder in spec.folders.items()}, **image.upon},
+        durations=durations,
     )
 
 
-def _pull(context: InstallContext, run: StepRun, image: WantedImage, progress: FetchProgress) -> None:
+def _pull(context: ImagesContext, run: StepRun, image: WantedImage, progress: FetchProgress) -> None:
     settings = context.tools.settings
     run.log(f"Pulling {image.reference}")
     context.tools.engine.pull(
@@ -156,18 +228,18 @@ def _shown(run: StepRun, image: WantedImage, progress: FetchProgress) -> Callabl
     return show
 
 
-def _labels(context: InstallContext, service: str) -> Mapping[str, str]:
+def _labels(context: ImagesContext, service: str) -> Mapping[str, str]:
     """Without the app: the same image serves every app of the definition."""
-    definition = context.loaded.definition
+    name, version = context.built_from
     return {
         BUILT_LABEL: "true",
-        DEFINITION_LABEL: definition.name,
-        VERSION_LABEL: definition.version,
+        DEFINITION_LABEL: name,
+        VERSION_LABEL: version,
         SERVICE_LABEL: service,
     }
 
 
-def _record(context: InstallContext, image: WantedImage, state: ImageState) -> None:
+def _record(context: ImagesContext, image: WantedImage, state: ImageState) -> None:
     now = context.tools.now()
     row = LedgerImage(
         image_id=state.id,

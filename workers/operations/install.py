@@ -12,17 +12,15 @@ from homeport.events import EventKind
 from homeport.host.files import remove_tree
 from homeport.models import App, AppState, DesiredState, WebPort
 from homeport.plans import Plan, Step, StepRun
-from homeport.settings import MIB
 from homeport.state import apps, claims, events
 from workers.operation import OperationContext, RunningJob
 from workers.operations.conflicts import check_conflicts, ports_of
 from workers.operations.engine_wait import wait_for_engine
-from workers.operations.fetch import fetch_images
+from workers.operations.fetch import fetch_images, require_space_for_images
 from workers.operations.install_context import SNAPSHOT, InstallContext
 from workers.operations.port_wait import wait_for_ports
 from workers.tools import Tools
 
-_IMAGE_BYTES: Final = 512 * MIB  # what an image that is not there may need, as long as nobody knows
 _BRIEF_STOP_S: Final = 5  # an app that never ran has nothing to save
 
 
@@ -30,7 +28,7 @@ def plan_install(tools: Tools, running: RunningJob) -> tuple[Plan[InstallContext
     """The plan of an install, and what its steps share."""
     plan = Plan(
         Step(name="reserve", do=reserve, undo=release, weight=1),
-        Step(name="fetch images", do=fetch_images, weight=80),
+        Step[InstallContext](name="fetch images", do=fetch_images, weight=80),
         Step(name="render project", do=render, undo=remove_rendered, weight=1),
         Step(name="start", do=start, undo=remove_project, weight=8),
         Step(name="wait until healthy", do=wait_until_healthy, weight=9),
@@ -43,7 +41,7 @@ def reserve(context: InstallContext, run: StepRun) -> None:
     """Finds every conflict, keeps the host port, and records the app as being installed."""
     tools, facts, definition = context.tools, context.facts, context.loaded.definition
     check_conflicts(tools, facts, context.rendered, is_web=definition.web is not None)
-    _require_space(context)
+    require_space_for_images(context)
     run.save(reserved_port=facts.host_port)
     if not tools.reserve_port(facts.host_port):
         run.log(
@@ -171,17 +169,6 @@ def record_installed(context: InstallContext, run: StepRun) -> None:
             },
             now=now,
         )
-
-
-def _require_space(context: InstallContext) -> None:
-    """Returns if there is space for the images that are not there, and what must stay free beside them."""
-    tools = context.tools
-    missing = [image for image in context.wanted_images if tools.engine.image(image.reference) is None]
-    spare = tools.settings.spare_bytes
-    tools.require_space(tools.settings.state_dir, spare)
-    root = tools.engine.root_dir()
-    if root.is_dir():  # an engine on another machine keeps its files there
-        tools.require_space(root, spare + len(missing) * _IMAGE_BYTES)
 
 
 def _new_app(context: InstallContext) -> App:

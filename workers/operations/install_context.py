@@ -1,34 +1,24 @@
 """What the steps of an install share: whose app it is, its definition, its rendered project."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from build_cache.content_tag import content_tag
 from compose.render import render_project
 from compose.values import HealthExpectation, ProjectFacts, RenderedProject
 from homeport.catalog.catalog import find_definition
-from homeport.catalog.loaded import BuildSpec, LoadedDefinition
+from homeport.catalog.loaded import LoadedDefinition
 from homeport.catalog.reader import read_definition
 from homeport.placeholders import replace_placeholders
 from homeport.state import apps, claims
 from workers.operation import RunningJob
+from workers.operations.wanted import WantedImage, images_to_build
 from workers.tools import Tools
 
 SNAPSHOT: Final = "definition"
 """In the project folder: the definition as it was installed. The policy lets no container mount it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class WantedImage:
-    """The image of one service; `build` is None where it is pulled."""
-
-    service: str
-    reference: str
-    build: BuildSpec | None
 
 
 class InstallContext:
@@ -69,30 +59,16 @@ class InstallContext:
 
     @cached_property
     def wanted_images(self) -> tuple[WantedImage, ...]:
-        """Every service's image, in the definition's order; what is built is named by its content."""
+        """Every service's image, those first that are built, in the order in which they can be."""
         loaded = self.loaded
-        built = {
-            service: content_tag(
-                definition=loaded.definition.name,
-                service=service,
-                version=loaded.definition.version,
-                context=spec.context,
-                dockerfile=spec.dockerfile,
-                args=spec.args,
-            )
-            for service, spec in loaded.built_services.items()
-        }
-        pulled = {
-            service: replace_placeholders(reference, self.app_facts.placeholders)
-            for service, reference in loaded.pulled_services.items()
-        }
-        references = built | pulled
-        return tuple(
+        definition = loaded.definition
+        pulled = tuple(
             WantedImage(
-                service=service, reference=references[service], build=loaded.built_services.get(service)
+                service=service, reference=replace_placeholders(reference, self.app_facts.placeholders)
             )
-            for service in loaded.services
+            for service, reference in loaded.pulled_services.items()
         )
+        return images_to_build(definition.name, definition.version, loaded.built_services) + pulled
 
     @property
     def rendered(self) -> RenderedProject:
@@ -123,6 +99,21 @@ class InstallContext:
         return HealthExpectation.of(self.rendered, self.app_facts, self.loaded.definition.web)
 
     @property
+    def built_from(self) -> tuple[str, str]:
+        """See `ImagesContext.built_from`."""
+        return self.loaded.definition.name, self.loaded.definition.version
+
+    def noted(self) -> dict[str, dict[str, Any]]:
+        """See `ImagesContext.noted`."""
+        with self.tools.database.read() as connection:
+            app = apps.find_app(connection, self.facts.identifier)
+        return {service: dict(image) for service, image in app.images.items()} if app is not None else {}
+
+    def note(self, connection: Connection, found: Mapping[str, Mapping[str, Any]]) -> None:
+        """See `ImagesContext.note`."""
+        apps.update_app(connection, self.facts.identifier, images=found, updated_at=self.tools.now())
+
+    @property
     def images(self) -> Mapping[str, Any]:
         """What the fetch step found or made, by service."""
         images: Mapping[str, Any] = (self.running.record_of("fetch images") or {}).get("images", {})
@@ -135,6 +126,7 @@ class InstallContext:
             "app_id": self.facts.app_id,
             "host_name": self.facts.host_name,
             "host_port": self.facts.host_port,
+            "builds": dict((self.running.record_of("fetch images") or {}).get("builds", {})),
         }
 
     def give_up(self, connection: Connection) -> None:

@@ -1,17 +1,18 @@
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from build_cache.content_tag import content_tag
+from homeport.catalog.loaded import BuildSpec
 from homeport.errors import BuildFailedError, ForeignObjectError
 
 
 def _tag(context: Path, *, version: str = "1.0", service: str = "web", dockerfile: str = "Dockerfile") -> str:
-    return content_tag(
-        definition="wiki", service=service, version=version, context=context, dockerfile=dockerfile, args={}
-    )
+    spec = BuildSpec(context=context, dockerfile=dockerfile)
+    return content_tag(definition="wiki", service=service, version=version, spec=spec, upon={})
 
 
 @pytest.fixture
@@ -50,6 +51,34 @@ def test_content_mode_name_and_links_each_change_the_tag(context: Path) -> None:
     tags.append(_tag(context))
     (context / "empty").mkdir()
     tags.append(_tag(context))
+
+    assert len(set(tags)) == len(tags)
+
+
+def test_target_arguments_labels_folders_and_what_is_built_upon_each_change_the_tag(
+    context: Path, tmp_path: Path
+) -> None:
+    plain = BuildSpec(context=context, dockerfile="Dockerfile")
+    further = tmp_path / "further"
+    further.mkdir()
+    specs = [
+        plain,
+        replace(plain, target="run"),
+        replace(plain, args={"A": "1"}),
+        replace(plain, labels={"A": "1"}),
+        replace(plain, folders={"files": further}),
+    ]
+
+    tags = [
+        content_tag(definition="wiki", service="web", version="1", spec=spec, upon=upon)
+        for spec, upon in [
+            *((spec, {}) for spec in specs),
+            (plain, {"base": "homeport/wiki-base:1-a"}),
+            (plain, {"base": "homeport/wiki-base:1-b"}),
+        ]
+    ]
+    (further / "new").write_text("x")
+    tags.append(content_tag(definition="wiki", service="web", version="1", spec=specs[-1], upon={}))
 
     assert len(set(tags)) == len(tags)
 

@@ -1,57 +1,41 @@
-"""Building one image with BuildKit, through `docker buildx build`."""
+"""Building one image with BuildKit, through `docker buildx build` and the box's package caches."""
 
+import contextlib
+import errno
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from build_cache.build_progress import BuildModel
-from build_cache.context import find_dockerfile
-from build_cache.failure import BuildOutput, explain_failure
-from build_cache.rawjson import RecordReader
-from homeport.caches import BuildReport
+from build_cache.build_tries import BuildTries, Hearing
+from build_cache.cgroup import BUILD_CGROUP, BuildCgroup, build_limits
+from build_cache.context import BuildSource, read_source
+from build_cache.labels import BUILT_LABEL
+from build_cache.request import BuildRequest, BuiltImage
+from build_cache.traffic import TrafficMeter
+from homeport.caches import PORT_OFFSETS, BuildReport
+from homeport.errors import DiskFullError, EngineRefusedError, NotFoundError
+from homeport.host.bridge_watch import BridgeWatch
 from homeport.host.engine import Engine
-from homeport.host.files import read_bounded
-from homeport.host.programs import run_program
+from homeport.host.engine_values import Bridge
 from homeport.plans import Control
-from homeport.settings import Settings, program_environment
+from homeport.settings import Settings
 
-
-@dataclass(frozen=True, kw_only=True)
-class BuildRequest:
-    """What is to be built.
-
-    `dockerfile` is a path inside `context`; `tag` the whole name, as `content_tag` makes it; `target` a
-    stage, the last one where it is empty; `contexts` gives further images by the names
-    that the Dockerfile has for them; `durations` is what `BuildReport.durations` said the last time.
-    """
-
-    service: str
-    context: Path
-    dockerfile: str
-    tag: str
-    args: Mapping[str, str] = field(default_factory=dict)
-    labels: Mapping[str, str] = field(default_factory=dict)
-    target: str = ""
-    contexts: Mapping[str, str] = field(default_factory=dict)
-    durations: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class BuiltImage:
-    """An image that was built, its name, and what the build says of itself."""
-
-    image_id: str
-    tag: str
-    report: BuildReport = field(default_factory=BuildReport)
+__all__ = ["BuildRequest", "BuiltImage", "ImageBuilder"]
 
 
 class ImageBuilder:
-    """Builds images on one engine, through the box's package caches."""
+    """Builds images on one engine, through the box's package caches, one at a time.
 
-    def __init__(self, settings: Settings, engine: Engine) -> None:
+    Args:
+        settings: where caches and engine are, and what a build may use.
+        engine: the engine that `settings.docker_host` names.
+        cgroup: the control group that builds run in; tests beside a real box need one of their own.
+    """
+
+    def __init__(self, settings: Settings, engine: Engine, *, cgroup: str = BUILD_CGROUP) -> None:
         self._settings = settings
         self._engine = engine
+        self._cgroup = cgroup
 
     def build(
         self,
@@ -72,83 +56,95 @@ class ImageBuilder:
 
         Raises:
             BuildFailedError: an instruction failed, the base image cannot be had, or there is no Dockerfile.
+            BuildOutOfMemoryError: an instruction needed more memory than a build may use.
+            ContextTooLargeError: the context is larger than the setting `context_max_bytes`.
             DiskFullError: no space for it.
             EngineUnavailableError: the Docker Engine does not answer.
             ProgramMissingError: Docker's client or its buildx is not installed.
             StalledError: nothing was heard for the setting `stall_s`.
             CeilingReachedError: it took the setting `ceiling_s`.
         """
-        dockerfile = find_dockerfile(request.service, request.context, request.dockerfile)
-        follower = _Follower(on_progress, log)
-        # a configuration folder of our own: what an owner configured for their client plays no part here
-        with tempfile.TemporaryDirectory(prefix="homeport-build-") as folder:
-            id_file = Path(folder) / "image-id"
-            ended = run_program(
-                _arguments(request, dockerfile, id_file),
-                environment=_environment(self._settings.docker_host, folder),
-                control=control,
-                stall_s=self._settings.stall_s,
-                ceiling_s=self._settings.ceiling_s,
-                on_output=follower.take,
-            )
-            output = follower.finish(ended.exit_code)
-            if ended.exit_code != 0:
-                raise explain_failure(request.service, output)
-            image_id = read_bounded(id_file, 1000).decode().strip()
-        on_progress(1.0, "")
-        return BuiltImage(image_id=image_id, tag=request.tag, report=BuildReport())
-
-
-class _Follower:
-    """Turns buildx's output into progress and log lines as it comes."""
-
-    def __init__(self, on_progress: Callable[[float, str], None], log: Callable[[str], None]) -> None:
-        self._reader = RecordReader()
-        self._model = BuildModel()
-        self._on_progress = on_progress
-        self._log = log
-        self._shown: tuple[float, str] = (0.0, "")
-
-    def take(self, piece: bytes) -> None:
-        for record in self._reader.feed(piece):
-            for line in self._model.take(record):
-                self._log(line)
-        now = (self._model.fraction, self._model.detail or self._shown[1])
-        if now != self._shown:
-            self._shown = now
-            self._on_progress(*now)
-
-    def finish(self, exit_code: int) -> BuildOutput:
-        self._reader.finish()
-        for line in self._reader.text:
-            self._log(line)
-        return BuildOutput(
-            model=self._model,
-            text=tuple(self._reader.text),
-            quoted=tuple(self._reader.quoted),
-            exit_code=exit_code,
+        source = read_source(
+            request.service,
+            request.context,
+            request.dockerfile,
+            limit_bytes=self._settings.context_max_bytes,
         )
+        hearing = Hearing(control=control, on_progress=on_progress, log=log)
+        with (
+            _full_disk_told(request.service),
+            tempfile.TemporaryDirectory(prefix="homeport-build-") as folder,
+        ):
+            return self._build(request, source, hearing, Path(folder))
+
+    def _build(
+        self, request: BuildRequest, source: BuildSource, hearing: Hearing, folder: Path
+    ) -> BuiltImage:
+        bridge = self._find_bridge()
+        meter = TrafficMeter(self._settings.caches_dir / "log")
+        watch = BridgeWatch(
+            bridge.name,
+            caches=[(bridge.gateway, self._settings.cache_port + number) for number in PORT_OFFSETS.values()],
+            is_build_address=lambda address: address not in self._engine.bridge_containers(),
+        )
+        meter.begin()
+        with BuildCgroup(build_limits(self._settings), name=self._cgroup_name) as cgroup:
+            tries = BuildTries(
+                settings=self._settings,
+                request=request,
+                source=source,
+                hearing=hearing,
+                folder=folder,
+                cgroup=cgroup,
+                gateway=bridge.gateway,
+            )
+            with watch:
+                image_id = tries.until_built()
+        if cgroup.ran_out:
+            # what was killed has hidden it: the image is not what its Dockerfile says
+            self._engine.remove_image(request.tag)
+            raise tries.shortage()
+        self._remove_dangling()
+        hearing.on_progress(1.0, "")
+        report = BuildReport(
+            traffic=meter.finish(),
+            direct=watch.seen(),
+            left_alone=tries.left_alone,
+            warnings=tuple(tries.warnings),
+            durations=tries.durations,
+        )
+        return BuiltImage(image_id=image_id, tag=request.tag, report=report)
+
+    @property
+    def _cgroup_name(self) -> str:
+        """None on an engine of another machine, whose control groups are its own."""
+        return self._cgroup if self._settings.docker_host.startswith("unix:") else ""
+
+    def _find_bridge(self) -> Bridge:
+        try:
+            return self._engine.bridge()
+        except (EngineRefusedError, NotFoundError):  # an engine can be told to have none
+            return Bridge(name="", gateway="")
+
+    def _remove_dangling(self) -> None:
+        """Removes images of ours that have lost their last name, to this build or to one that was killed."""
+        for image in self._engine.images({BUILT_LABEL: "true"}):
+            if not image.tags:
+                with contextlib.suppress(EngineRefusedError):  # a container uses it
+                    self._engine.remove_image(image.id)
 
 
-def _arguments(request: BuildRequest, dockerfile: Path, id_file: Path) -> list[str]:
-    argv = ["docker", "buildx", "build", "--builder=default", "--progress=rawjson", "--pull=false"]
-    # attestations would make an index of what is meant to be one plain image
-    argv += ["--provenance=false", "--sbom=false"]
-    argv += [f"--file={dockerfile}", f"--tag={request.tag}", f"--iidfile={id_file}"]
-    argv += [f"--build-arg={name}={value}" for name, value in sorted(request.args.items())]
-    argv += [f"--label={name}={value}" for name, value in sorted(request.labels.items())]
-    argv += [
-        f"--build-context={name}=docker-image://{image}" for name, image in sorted(request.contexts.items())
-    ]
-    if request.target:
-        argv.append(f"--target={request.target}")
-    return [*argv, "--", str(request.context.resolve())]
-
-
-def _environment(docker_host: str, folder: str) -> dict[str, str]:
-    return program_environment(
-        HOME=folder,
-        DOCKER_HOST=docker_host,
-        DOCKER_CONFIG=folder,
-        DOCKER_CLI_HINTS="false",
-    )
+@contextlib.contextmanager
+def _full_disk_told(service: str) -> Iterator[None]:
+    """Translates what a full disk raises when files of ours are written."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise DiskFullError(
+            f"The image of service {service!r} could not be built: the disk is full.",
+            why=f"{error.filename} could not be written.",
+            remedy="Free some space: remove apps, images or files that are not needed.",
+            service=service,
+        ) from error

@@ -51,7 +51,7 @@ class BuildCgroup:
 
     Args:
         limits: what may be used.
-        name: the group's path from the root.
+        name: the group's path from the root; "" makes none.
         root: where control groups are mounted.
     """
 
@@ -69,6 +69,9 @@ class BuildCgroup:
         self._kills_before = 0
 
     def __enter__(self) -> Self:
+        if not self._name:
+            self.why_not = "the engine is on another machine"
+            return self
         try:
             self._make_v2() if self._is_v2 else self._make_v1()
         except OSError as error:

@@ -7,6 +7,8 @@ configuration alone, so no layer depends on them.
 from collections.abc import Mapping
 from typing import Final
 
+from build_cache.dockerfile.bases import global_arguments, stage_of
+from build_cache.dockerfile.parse import parse_dockerfile
 from homeport import __version__
 
 BUILT_LABEL: Final = "homeport.built"
@@ -37,3 +39,18 @@ def image_labels(
         if value and f"{_OCI}{name}".encode() not in dockerfile
     }
     return found | {BUILT_LABEL: "true", BUILDER_LABEL: __version__} | dict(given)
+
+
+def final_base(dockerfile: bytes, args: Mapping[str, str], target: str) -> str:
+    """The image that the target, or the last stage, comes from; "" where it starts from nothing."""
+    instructions = parse_dockerfile(dockerfile).instructions
+    values = global_arguments(instructions, args)
+    bases: dict[str, str] = {}
+    base = ""
+    for instruction in instructions:
+        if instruction.keyword == "FROM":
+            image, name = stage_of(instruction, values)
+            base = bases.get(image.lower(), image)
+            bases[name] = base
+    base = bases.get(target.lower(), base) if target else base
+    return "" if base == "scratch" else base

@@ -1,0 +1,102 @@
+"""When a build is tried again, and what is then done differently. Pure."""
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+from urllib.parse import urlsplit
+
+from build_cache.dockerfile import Client, client_of_target
+from build_cache.failure import BuildOutput, cannot_be_read
+from homeport.caches import CacheAddresses, Ecosystem
+
+_REFUSED: Final = re.compile(r"read-only file system|\bEROFS\b|resource busy|\bEBUSY\b", re.IGNORECASE)
+_PATH: Final = re.compile(r"/[A-Za-z0-9._/+@-]+")
+_CUT_OFF: Final = re.compile(
+    r"refused|reset by peer|timed? ?out|closed connection|unreachable|hang up|connection failed|broken pipe"
+    r"|connection (?:was )?closed|could not connect|failed to connect|incomplete ?read|end of file",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """How a build is tried.
+
+    `without` are the clients that get no mount of ours, `keep_syntax` leaves the Dockerfile its own frontend,
+    `afresh` takes nothing from the layer cache.
+    """
+
+    without: frozenset[Client] = frozenset()
+    keep_syntax: bool = False
+    afresh: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tried:
+    """What came of a try: its output, the clients whose files an instruction wanted to write over, whether
+    the Dockerfile names a frontend, and the caches that went away meanwhile, with reasons.
+    """
+
+    way: Way
+    output: BuildOutput
+    in_the_way: frozenset[Client]
+    has_syntax_line: bool
+    lost: Mapping[Ecosystem, str]
+
+
+def next_way(tried: Tried) -> tuple[Way, str] | None:
+    """What to do differently and why, in a sentence; None where there is nothing.
+
+    Every answer adds something to the way, so that tries come to an end.
+    """
+    way = tried.way
+    if new := tried.in_the_way - way.without:
+        names = ", ".join(sorted(new))
+        reason = f"It writes its own configuration of {names}: built again without ours."
+        return replace(way, without=way.without | new), reason
+    if tried.output.exit_code == 0:
+        return None
+    if tried.has_syntax_line and not way.keep_syntax and cannot_be_read(tried.output):
+        reason = "The engine's own frontend cannot read it: built again with the one that it names."
+        return replace(way, keep_syntax=True), reason
+    if tried.lost and not way.afresh:
+        # What ran before the failure may have taken a missing package list for an empty one, and been kept.
+        reason = f"The package cache of {', '.join(sorted(tried.lost))} went away in mid-build: built afresh."
+        return replace(way, afresh=True), reason
+    return None
+
+
+def clients_in_the_way(line: str) -> Iterator[Client]:
+    """The clients whose file of ours a program could not write, by a line of its output."""
+    if _REFUSED.search(line):
+        for path in _PATH.findall(line):
+            if client := client_of_target(path.rstrip(".")):
+                yield client
+
+
+def lost_caches(
+    before: CacheAddresses, after: CacheAddresses, last_lines: Sequence[str]
+) -> dict[Ecosystem, str]:
+    """The caches that answered before a build and do not now, or that broke off as the last lines say."""
+    found = {name: why for name, why in after.down.items() if name in before.urls}
+    for name, url in before.urls.items():
+        if name not in found and any(_tells_of(line, url) for line in last_lines):
+            found[name] = "It broke off and answers again."
+    return found
+
+
+def _tells_of(line: str, url: str) -> bool:
+    """Whether a program says there that its connection to the cache failed."""
+    parts = urlsplit(url)
+    named = (f"{parts.hostname}:{parts.port}", f"{parts.hostname} {parts.port}", f"port={parts.port}")
+    return bool(_CUT_OFF.search(line)) and any(name in line for name in named)
+
+
+def direct_warning(addresses: CacheAddresses, clients: Collection[Client]) -> str:
+    """The sentence on the caches that a build with these clients cannot use; "" where there are none."""
+    if not clients or not addresses.down:
+        return ""
+    reasons = "; ".join(sorted(set(addresses.down.values())))
+    names = ", ".join(name.value for name in Ecosystem if name in addresses.down)
+    return f"What {names} fetched came directly, through no cache: {reasons}"

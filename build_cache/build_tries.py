@@ -1,0 +1,186 @@
+"""The tries of one build: written out, run, judged, and tried again in another way where that may help."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from build_cache.another_try import Tried, Way, direct_warning, lost_caches, next_way
+from build_cache.build_progress import BuildModel
+from build_cache.buildx import BuildFollower, BuildxCall, buildx_environment
+from build_cache.caches.addresses import find_caches
+from build_cache.cgroup import BuildCgroup
+from build_cache.context import BuildSource
+from build_cache.dockerfile import Rewritten, render_configurations, rewrite_dockerfile
+from build_cache.failure import BuildOutput, explain_failure, explain_shortage
+from build_cache.labels import final_base, image_labels
+from build_cache.request import BuildRequest
+from homeport.caches import CacheAddresses, Ecosystem
+from homeport.errors import BuildOutOfMemoryError, HomeportError
+from homeport.host.files import read_bounded
+from homeport.host.programs import run_program
+from homeport.plans import Control
+from homeport.settings import Settings
+
+_ID_FILE: Final = "image-id"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hearing:
+    """Who may stop a build, and who is told of it."""
+
+    control: Control
+    on_progress: Callable[[float, str], None]
+    log: Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class _Watched:
+    """A control that also looks after the build's memory."""
+
+    control: Control
+    cgroup: BuildCgroup
+
+    def check(self) -> None:
+        self.cgroup.look()
+        self.control.check()
+
+
+@dataclass(kw_only=True)
+class BuildTries:
+    """The tries of one build, and what is to be told of them: `left_alone`, `warnings`, `durations`.
+
+    `folder` is an empty one for what buildx reads and writes; `gateway` where the caches would be.
+    """
+
+    settings: Settings
+    request: BuildRequest
+    source: BuildSource
+    hearing: Hearing
+    folder: Path
+    cgroup: BuildCgroup
+    gateway: str
+    left_alone: tuple[str, ...] = ()
+    warnings: list[str] = field(default_factory=list)
+    durations: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.durations = dict(self.request.durations)
+        self._ends_at = time.monotonic() + self.settings.ceiling_s
+        self._shown = 0.0
+        self._output = BuildOutput(model=BuildModel(), text=(), quoted=(), exit_code=0)
+
+    def until_built(self) -> str:
+        """Tries until the image is built, or nothing is left to be done differently; the image's id.
+
+        Raises:
+            HomeportError: see `ImageBuilder.build`.
+        """
+        following: tuple[Way, str] | None = (Way(), "")
+        while following is not None:
+            way, reason = following
+            self._warn(reason)
+            tried = self._try(way)
+            following = None if self.cgroup.ran_out else next_way(tried)
+        if self._output.exit_code != 0:
+            raise self._failure()
+        return read_bounded(self.folder / _ID_FILE, 1000).decode().strip()
+
+    def shortage(self) -> BuildOutOfMemoryError:
+        """The error for want of memory."""
+        return explain_shortage(self.request.service, self._output, self.cgroup.limits.memory_bytes)
+
+    def _failure(self) -> HomeportError:
+        return self.shortage() if self.cgroup.ran_out else explain_failure(self.request.service, self._output)
+
+    def _try(self, way: Way) -> Tried:
+        addresses = find_caches(self.settings, self.gateway)
+        rewritten = rewrite_dockerfile(
+            self.source.dockerfile,
+            context_files=self.source.files,
+            args=self.request.args,
+            without=way.without,
+            keep_syntax=way.keep_syntax,
+        )
+        self.left_alone = rewritten.left_alone
+        self._warn(
+            direct_warning(addresses, rewritten.secrets.values()) if self.settings.package_caches else ""
+        )
+        follower = BuildFollower(self._show, self.hearing.log, self.durations)
+        ended = run_program(
+            self._call(way, rewritten, addresses).argv,
+            environment=buildx_environment(self.settings.docker_host, self.folder),
+            control=_Watched(self.hearing.control, self.cgroup),
+            stall_s=self.settings.stall_s,
+            ceiling_s=max(self._ends_at - time.monotonic(), 0),
+            on_output=follower.take,
+        )
+        self.cgroup.look()
+        self._output = output = follower.finish(ended.exit_code)
+        self.durations |= output.model.durations
+        self._warn_unlimited(output)
+        return Tried(
+            way=way,
+            output=output,
+            in_the_way=frozenset(follower.in_the_way),
+            has_syntax_line=rewritten.has_syntax_line,
+            lost=self._lost(addresses, output),
+        )
+
+    def _call(self, way: Way, rewritten: Rewritten, addresses: CacheAddresses) -> BuildxCall:
+        """Writes the files that buildx reads."""
+        dockerfile = self.folder / "Dockerfile"
+        dockerfile.write_bytes(rewritten.text)
+        if self.source.own_ignore is not None:  # it counts when it lies beside the Dockerfile
+            dockerfile.with_name("Dockerfile.dockerignore").write_bytes(self.source.own_ignore)
+        contents = render_configurations(addresses)
+        secrets = {name: self.folder / name for name in rewritten.secrets}
+        for name, file in secrets.items():
+            file.write_text(contents[name], encoding="utf-8")
+        request = self.request
+        return BuildxCall(
+            context=request.context,
+            dockerfile=dockerfile,
+            id_file=self.folder / _ID_FILE,
+            tag=request.tag,
+            args=request.args,
+            labels=image_labels(
+                self.source.dockerfile,
+                request.labels,
+                title=request.title,
+                version=request.version,
+                base=final_base(self.source.dockerfile, request.args, request.target),
+            ),
+            secrets=secrets,
+            contexts=request.contexts,
+            target=request.target,
+            cgroup_parent=self.cgroup.parent,
+            no_cache=way.afresh,
+        )
+
+    def _lost(self, before: CacheAddresses, output: BuildOutput) -> Mapping[Ecosystem, str]:
+        if output.exit_code == 0 or output.model.failing is None or not before.urls:
+            return {}
+        after = find_caches(self.settings, self.gateway)
+        return lost_caches(before, after, tuple(output.model.failing.last_lines))
+
+    def _show(self, fraction: float, detail: str) -> None:
+        self._shown = max(self._shown, fraction)
+        self.hearing.on_progress(self._shown, detail)
+
+    def _warn(self, sentence: str) -> None:
+        if sentence and sentence not in self.warnings:
+            self.warnings.append(sentence)
+            self.hearing.log(f"warning: {sentence}")
+
+    def _warn_unlimited(self, output: BuildOutput) -> None:
+        ran = any(
+            step.instruction.startswith("RUN") and step.spent_s for step in output.model.vertexes.values()
+        )
+        if self.cgroup.why_not:
+            self._warn(f"The build's memory and processors were not limited: {self.cgroup.why_not}.")
+        elif ran and not self.cgroup.was_used:
+            self._warn(
+                "The build's memory and processors were not limited: the engine has other control groups."
+            )

@@ -1,4 +1,4 @@
-"""The user that the API runs as: whether it is kept from Docker."""
+"""The users that components run as: whether they are kept from Docker."""
 
 import grp
 import os
@@ -26,9 +26,9 @@ def way_to_docker(name: str) -> str:
     return f"it is in the group {DOCKER_GROUP}" if _is_in_docker_group(account) else ""
 
 
-def remedy_for(name: str) -> str:
-    """What takes the way to Docker from it."""
-    return f"Take it out of the group (gpasswd -d {name} {DOCKER_GROUP}), or set api_user to another user."
+def remedy_for(name: str, setting: str = "api_user") -> str:
+    """What takes the way to Docker from the user that the setting names."""
+    return f"Take it out of the group (gpasswd -d {name} {DOCKER_GROUP}), or set {setting} to another user."
 
 
 def _is_in_docker_group(account: pwd.struct_passwd) -> bool:

@@ -3,7 +3,9 @@
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
+from typing import assert_never
 
 from homeport.settings import Settings
 
@@ -13,30 +15,59 @@ _STOP_S = 20
 _TRIES = 1000000  # supervisor gives up after three by default, and a home server has nobody to wake it
 
 
+class Account(StrEnum):
+    """Which user a component runs as when all is started by root."""
+
+    OWN = "own"
+    """Root: it must reach Docker."""
+    API = "api"
+    """The setting `api_user`."""
+    CACHE = "cache"
+    """The setting `cache_user`."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Component:
     """A process under the supervisor.
 
-    `module` is the entry point run with `python -m`; `unprivileged` ones run as the API's user when all is
-    started by root; a smaller `priority` is started earlier and stopped later.
+    `module` is the entry point run with `python -m`; a smaller `priority` starts earlier and stops later.
     """
 
     name: str
     module: str
-    unprivileged: bool
+    account: Account
     priority: int
 
 
-VALKEY = Component(name="valkey", module="homeport.host.valkey", unprivileged=True, priority=10)
-STEWARD = Component(name="steward", module="workers.steward", unprivileged=False, priority=20)
-WORKER = Component(name="worker", module="workers", unprivileged=False, priority=30)
-API = Component(name="api", module="api", unprivileged=True, priority=40)
+VALKEY = Component(name="valkey", module="homeport.host.valkey", account=Account.API, priority=10)
+STEWARD = Component(name="steward", module="workers.steward", account=Account.OWN, priority=20)
+WORKER = Component(name="worker", module="workers", account=Account.OWN, priority=30)
+API = Component(name="api", module="api", account=Account.API, priority=40)
+# Nothing waits for the caches. nginx asks the engine for its bridge, and gives up root after that.
+NGINX = Component(name="nginx", module="build_cache.caches.nginx", account=Account.OWN, priority=50)
+DEVPI = Component(name="devpi", module="build_cache.caches.devpi", account=Account.CACHE, priority=50)
 
 
 def components_of(settings: Settings) -> Sequence[Component]:
-    """What this box runs: a private Valkey only where no Redis URL is set."""
-    shared = (STEWARD, WORKER, API)
-    return shared if settings.redis_url else (VALKEY, *shared)
+    """What this box runs: a private Valkey where no Redis URL is set, and caches where they are wanted."""
+    return (
+        *(() if settings.redis_url else (VALKEY,)),
+        *(STEWARD, WORKER, API),
+        *((NGINX, DEVPI) if settings.package_caches else ()),
+    )
+
+
+def user_of(account: Account, settings: Settings) -> str | None:
+    """The account's user when all is started by root; None where that is root itself."""
+    match account:
+        case Account.OWN:
+            return None
+        case Account.API:
+            return settings.api_user
+        case Account.CACHE:
+            return settings.cache_user
+        case _:
+            assert_never(account)
 
 
 def supervisor_socket(settings: Settings) -> Path:
@@ -59,7 +90,7 @@ def render_supervisord(settings: Settings, *, python: str, as_root: bool) -> str
     Args:
         settings: of this box.
         python: the interpreter that runs the entry points.
-        as_root: whether the unprivileged components have to give up root.
+        as_root: whether components with a user of their own have to give up root.
     """
     head: dict[str, Mapping[str, object]] = {
         "supervisord": {
@@ -83,7 +114,7 @@ def render_supervisord(settings: Settings, *, python: str, as_root: bool) -> str
 
 
 def _program(component: Component, settings: Settings, *, python: str, as_root: bool) -> Mapping[str, object]:
-    user = settings.api_user if component.unprivileged and as_root else None
+    user = user_of(component.account, settings) if as_root else None
     command = [*drop_privileges(user), python, "-P", "-m", component.module]
     return {
         "command": shlex.join(command),

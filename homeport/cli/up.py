@@ -41,7 +41,7 @@ def run_all(settings: Settings, log_file: Path | None = None) -> None:
 
 
 def prepare(settings: Settings) -> dict[str, str]:
-    """Makes the API's user, the folders, the database and the first token, where they are missing.
+    """Makes the users, the folders, the database and the first token, where they are missing.
 
     Returns:
         The environment of the components.
@@ -51,7 +51,9 @@ def prepare(settings: Settings) -> dict[str, str]:
     """
     as_root = os.geteuid() == 0
     if as_root:
-        _ensure_user(settings.api_user)
+        _ensure_user(settings.api_user, setting="api_user")
+        if settings.package_caches:
+            _ensure_user(settings.cache_user, setting="cache_user")
     _make_folders(settings, as_root=as_root)
     environment = component_environment(settings)
     user = settings.api_user if as_root else None
@@ -110,8 +112,12 @@ def _run_as(user: str | None, words: list[str], environment: Mapping[str, str], 
     return result.tail[-1] if result.tail else ""
 
 
-def _ensure_user(name: str) -> None:
-    """Makes the API's user and group where they are missing."""
+def _ensure_user(name: str, *, setting: str) -> None:
+    """Makes the user that the setting names, and its group, where they are missing.
+
+    Raises:
+        HomeportError: it may reach Docker, or cannot be made.
+    """
     if not is_user(name):
         words = ["useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"]
         result = run_program(
@@ -121,13 +127,13 @@ def _ensure_user(name: str) -> None:
         )
         if result.exit_code != 0:
             raise ProgramFailedError(
-                f"The user {name!r} of the API could not be made.",
+                f"The user {name!r} ({setting}) could not be made.",
                 why="\n".join(result.tail),
                 remedy=f"Make it by hand: useradd --system --user-group {name}",
             )
     if way := way_to_docker(name):
-        what = f"The user {name!r} of the API may reach Docker."
-        raise HomeportError(what, why=f"{way[0].upper()}{way[1:]}.", remedy=remedy_for(name))
+        what = f"The user {name!r} ({setting}) may reach Docker."
+        raise HomeportError(what, why=f"{way[0].upper()}{way[1:]}.", remedy=remedy_for(name, setting))
 
 
 def _make_folders(settings: Settings, *, as_root: bool) -> None:
@@ -142,6 +148,7 @@ def _make_folders(settings: Settings, *, as_root: bool) -> None:
         (settings.state_dir / "db", uid, 0o700),
         (settings.projects_dir, own, 0o711),  # an app's user inside a container must be able to pass
         (settings.jobs_dir, own, 0o750),
+        (settings.uploads_dir, uid, 0o700),
         (settings.run_dir, own, 0o755),
         (settings.run_dir / "valkey", uid, 0o700),
     ):

@@ -24,17 +24,31 @@ def test_a_private_valkey_runs_only_where_no_redis_url_is_set() -> None:
     assert "program:valkey" not in given
 
 
-def test_only_the_worker_side_keeps_root() -> None:
-    configuration = parsed(render_supervisord(settings(api_user="hp"), python="/p", as_root=True))
+def test_only_the_worker_side_and_the_entry_to_nginx_keep_root() -> None:
+    given = settings(api_user="hp", cache_user="hpc")
+    configuration = parsed(render_supervisord(given, python="/p", as_root=True))
 
-    users = {
-        name.removeprefix("program:"): "--reuid hp --regid hp --clear-groups"
-        in configuration[name]["command"]
-        for name in configuration.sections()
-        if name.startswith("program:")
+    users = {}
+    for name in configuration.sections():
+        if name.startswith("program:"):
+            words = shlex.split(configuration[name]["command"])
+            kept = "--reuid" not in words
+            users[name.removeprefix("program:")] = "root" if kept else words[words.index("--reuid") + 1]
+
+    assert users == {
+        "valkey": "hp",
+        "api": "hp",
+        "steward": "root",
+        "worker": "root",
+        "nginx": "root",
+        "devpi": "hpc",
     }
 
-    assert users == {"valkey": True, "api": True, "steward": False, "worker": False}
+
+def test_no_cache_runs_where_none_is_wanted() -> None:
+    configuration = parsed(render_supervisord(settings(package_caches=False), python="/p", as_root=True))
+
+    assert not {"program:nginx", "program:devpi"} & set(configuration.sections())
 
 
 def test_nothing_changes_its_user_without_root() -> None:

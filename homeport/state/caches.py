@@ -1,4 +1,4 @@
-"""What the package caches did in all, and how far their log was read for it."""
+"""What the package caches did in all and hold, and how far their log was read for it."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -7,15 +7,20 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, insert, select, update
 
 from homeport.caches import CacheTraffic, Ecosystem, LogPosition
-from homeport.state.schema import CACHE_LOG_FILES, CACHE_TOTALS
+from homeport.state.schema import CACHE_LOG_FILES, CACHE_SIZES, CACHE_TOTALS
 
 
 @dataclass(frozen=True, kw_only=True)
 class CacheTotal:
-    """What a cache did since its first request; `since` None: it has not been asked yet."""
+    """What a cache did since its first request, and what it holds.
+
+    `since` None: it has not been asked yet; `size_bytes` and `files` None: nobody has looked yet.
+    """
 
     traffic: CacheTraffic = field(default_factory=CacheTraffic)
     since: datetime | None = None
+    size_bytes: int | None = None
+    files: int | None = None
 
 
 def add_traffic(
@@ -43,18 +48,35 @@ def log_position(conn: Connection) -> LogPosition:
     return {row.name: row.bytes_read for row in conn.execute(select(CACHE_LOG_FILES))}
 
 
+def record_sizes(conn: Connection, sizes: Mapping[Ecosystem, tuple[int, int]]) -> None:
+    """Remembers how many bytes and files each cache holds."""
+    conn.execute(delete(CACHE_SIZES))
+    rows = [
+        {"ecosystem": ecosystem, "size_bytes": size_bytes, "files": files}
+        for ecosystem, (size_bytes, files) in sizes.items()
+    ]
+    if rows:
+        conn.execute(insert(CACHE_SIZES), rows)
+
+
 def cache_totals(conn: Connection) -> dict[Ecosystem, CacheTotal]:
     """The totals of every ecosystem, also of those that were not used yet."""
-    found = {
-        row.ecosystem: CacheTotal(
-            traffic=CacheTraffic(
+    traffic = {
+        row.ecosystem: (
+            CacheTraffic(
                 requests=row.requests,
                 hits=row.hits,
                 bytes_served=row.bytes_served,
                 bytes_fetched=row.bytes_fetched,
             ),
-            since=row.since,
+            row.since,
         )
         for row in conn.execute(select(CACHE_TOTALS))
     }
-    return {ecosystem: found.get(ecosystem, CacheTotal()) for ecosystem in Ecosystem}
+    sizes = {row.ecosystem: (row.size_bytes, row.files) for row in conn.execute(select(CACHE_SIZES))}
+    found = {}
+    for ecosystem in Ecosystem:
+        did, since = traffic.get(ecosystem, (CacheTraffic(), None))
+        size_bytes, files = sizes.get(ecosystem, (None, None))
+        found[ecosystem] = CacheTotal(traffic=did, since=since, size_bytes=size_bytes, files=files)
+    return found

@@ -165,6 +165,15 @@ CACHE_TOTALS: Final = Table(
     Column("since", Moment, nullable=False),
 )
 
+# What each cache held when somebody looked last.
+CACHE_SIZES: Final = Table(
+    "cache_sizes",
+    METADATA,
+    Column("ecosystem", Member(Ecosystem), primary_key=True),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("files", BigInteger, nullable=False),
+)
+
 # How far each file of the caches' log has been added to the totals.
 CACHE_LOG_FILES: Final = Table(
     "cache_log_files",

@@ -1,16 +1,21 @@
-"""A duty: what the package caches did is added up, and their log of requests does not grow for ever."""
+"""Two duties: what the package caches did and hold is written down; their log does not grow for ever."""
 
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from build_cache.caches.store import cache_sizes
 from build_cache.traffic import log_files, read_since
-from homeport.state.caches import add_traffic, log_position
+from homeport.settings import Settings
+from homeport.state.caches import add_traffic, cache_totals, log_position, record_sizes
 from homeport.state.database import Database
 
 LOOK_S = 5.0
 """How often it looks."""
+
+SIZES_S = 60.0
+"""How often it looks what they hold: that walks through all their files."""
 
 SPARE_S = 3600.0
 """How much longer than the longest build a file is kept: a build reads what was written while it ran."""
@@ -40,3 +45,13 @@ def add_new_traffic(database: Database, log_dir: Path, now: Callable[[], datetim
         # all that is read by now, but for a last line that will never be finished
         if path.name in before and now().timestamp() - status.st_mtime > keep_s:
             path.unlink(missing_ok=True)
+
+
+def record_cache_sizes(database: Database, settings: Settings) -> None:
+    """Writes down what each cache holds now, where that has changed."""
+    found = {ecosystem: (size.bytes, size.files) for ecosystem, size in cache_sizes(settings).items()}
+    with database.read() as connection:
+        totals = cache_totals(connection)
+    if found != {ecosystem: (total.size_bytes, total.files) for ecosystem, total in totals.items()}:
+        with database.write() as connection:
+            record_sizes(connection, found)

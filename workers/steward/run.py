@@ -66,6 +66,12 @@ def create_duties(
             wait=partial(stopping.wait, cache_totals.LOOK_S),
             stopping=stopping,
         ),
+        Duty(
+            "cache sizes",
+            turn=lambda: cache_totals.record_cache_sizes(database, settings),
+            wait=partial(stopping.wait, cache_totals.SIZES_S),
+            stopping=stopping,
+        ),
     ]
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from homeport.caches import CacheTraffic, Ecosystem
-from homeport.state.caches import CacheTotal, add_traffic, cache_totals, log_position
+from homeport.state.caches import CacheTotal, add_traffic, cache_totals, log_position, record_sizes
 from tests.integration.state.box import Box
 
 SOME = CacheTraffic(requests=4, hits=3, bytes_served=2**40, bytes_fetched=7)
@@ -48,3 +48,14 @@ def test_totals_and_position_are_stored_together_or_not_at_all(box: Box) -> None
     with box.database.read() as conn:
         assert cache_totals(conn)[Ecosystem.APT] == CacheTotal()
         assert log_position(conn) == {}
+
+
+def test_what_the_caches_hold_is_what_was_seen_last(box: Box) -> None:
+    with box.database.write() as conn:
+        record_sizes(conn, {Ecosystem.APT: (1, 1), Ecosystem.GEM: (2**40, 3)})
+        record_sizes(conn, {Ecosystem.GEM: (2**41, 4)})
+
+    with box.database.read() as conn:
+        found = cache_totals(conn)
+        assert found[Ecosystem.GEM] == CacheTotal(size_bytes=2**41, files=4)
+        assert found[Ecosystem.APT] == CacheTotal()

@@ -10,6 +10,7 @@ import pytest
 
 from homeport.caches import CacheTraffic, Ecosystem
 from homeport.metrics import render_caches
+from homeport.settings import Settings
 from homeport.state.caches import cache_totals
 from homeport.state.database import Database, migrate
 from workers.steward import cache_totals as duty
@@ -128,6 +129,20 @@ def test_a_file_that_was_emptied_goes_on_from_its_beginning(caches: Caches) -> N
     caches.turn()
 
     assert caches.total().requests == 4
+
+
+def test_what_the_caches_hold_is_written_down(caches: Caches, tmp_path: Path) -> None:
+    settings = Settings(state_dir=tmp_path, run_dir=tmp_path, catalog_dir=tmp_path)
+    folder = settings.caches_dir / "nginx" / Ecosystem.GEM / "a" / "bc"
+    folder.mkdir(parents=True)
+    (folder / ("0" * 32)).write_bytes(bytes(8192))
+
+    duty.record_cache_sizes(caches.database, settings)
+
+    with caches.database.read() as conn:
+        totals = cache_totals(conn)
+    assert (totals[Ecosystem.GEM].size_bytes, totals[Ecosystem.GEM].files) == (8192, 1)
+    assert (totals[Ecosystem.NPM].size_bytes, totals[Ecosystem.NPM].files) == (0, 0)
 
 
 def test_the_totals_are_figures_for_prometheus(caches: Caches) -> None:

@@ -1,4 +1,4 @@
-"""What the package caches did, and how long the steps of builds took."""
+"""What the package caches did and hold, and how long the steps of builds took."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,7 +13,7 @@ _MOMENT = sa.BigInteger()
 
 
 def upgrade() -> None:
-    """Creates the three tables."""
+    """Creates the four tables."""
     op.create_table(
         "cache_totals",
         sa.Column("ecosystem", sa.Text(), nullable=False),
@@ -23,6 +23,13 @@ def upgrade() -> None:
         sa.Column("bytes_fetched", sa.BigInteger(), nullable=False),
         sa.Column("since", _MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("ecosystem", name="pk_cache_totals"),
+    )
+    op.create_table(
+        "cache_sizes",
+        sa.Column("ecosystem", sa.Text(), nullable=False),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("files", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("ecosystem", name="pk_cache_sizes"),
     )
     op.create_table(
         "cache_log_files",
@@ -42,5 +49,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drops them."""
-    for table in ("build_durations", "cache_log_files", "cache_totals"):
+    for table in ("build_durations", "cache_log_files", "cache_sizes", "cache_totals"):
         op.drop_table(table)

@@ -4,73 +4,22 @@ import signal
 import subprocess
 import sys
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
-from build_cache.builder import BuildRequest, BuiltImage, ImageBuilder
 from homeport.errors import BuildFailedError, CancelledError, EngineUnavailableError, StalledError
-from homeport.host.engine import Engine
-from homeport.settings import Settings
+from tests.harness.building import BASE, TAG, BuildBench, fresh
 from tests.harness.engine import EngineBox
 from tests.harness.programs import REPOSITORY, wait_until
 
-BASE = "debian:bookworm-slim"
-TAG = "homeport/test-builder:1"
-
-
-class CancelAfter:
-    def __init__(self, seconds: float) -> None:
-        self.at = time.monotonic() + seconds
-
-    def check(self) -> None:
-        if time.monotonic() >= self.at:
-            raise CancelledError("Cancelled.")
-
-
-class Bench:
-    """Builds Dockerfiles and keeps what was shown."""
-
-    def __init__(self, docker_host: str, context: Path) -> None:
-        self.docker_host = docker_host
-        self.context = context
-        self.shown: list[tuple[float, str]] = []
-        self.lines: list[str] = []
-
-    def build(self, text: str, *, cancel_s: float = 600, **more: object) -> BuiltImage:
-        (self.context / "Dockerfile").write_text(text)
-        settings = {name: more.pop(name) for name in list(more) if name in Settings.model_fields}
-        request: dict[str, object] = {
-            "service": "web",
-            "context": self.context,
-            "dockerfile": "Dockerfile",
-            "tag": TAG,
-        }
-        return self.builder(**settings).build(
-            BuildRequest(**{**request, **more}),  # type: ignore[arg-type]
-            control=CancelAfter(cancel_s),
-            on_progress=lambda fraction, detail: self.shown.append((fraction, detail)),
-            log=self.lines.append,
-        )
-
-    def builder(self, **settings: Any) -> ImageBuilder:
-        given = {"docker_host": self.docker_host, "stall_s": 60, "ceiling_s": 300, **settings}
-        return ImageBuilder(Settings(**given), Engine(given["docker_host"]))
-
 
 @pytest.fixture
-def bench(engine_box: EngineBox, tmp_path: Path) -> Iterator[Bench]:
-    yield Bench(engine_box.docker_host, tmp_path)
+def bench(engine_box: EngineBox, tmp_path: Path) -> Iterator[BuildBench]:
+    yield BuildBench(engine_box, tmp_path, package_caches=False)
     engine_box.remove_image(TAG)
-
-
-def _fresh() -> str:
-    """A word that no build has had, so that no layer of an earlier one is taken."""
-    return uuid.uuid4().hex
 
 
 def _processes_with(word: str) -> list[str]:
@@ -86,14 +35,14 @@ def _has_process(word: str) -> Callable[[], bool]:
     return lambda: bool(_processes_with(word))
 
 
-def test_a_build_gives_an_image_with_tag_labels_and_arguments(bench: Bench) -> None:
+def test_a_build_gives_an_image_with_tag_labels_and_arguments(bench: BuildBench) -> None:
     built = bench.build(
         f"FROM {BASE}\nARG WORD\nRUN echo $WORD > /word\nEXPOSE 8080",
         args={"WORD": "given by us"},
         labels={"homeport.definition": "wiki", "spaced": "two words"},
     )
 
-    image = Engine(bench.docker_host).image(TAG)
+    image = bench.engine.image(TAG)
     assert image is not None
     assert (image.id, TAG in image.tags) == (built.image_id, True)
     assert image.labels["homeport.definition"] == "wiki"
@@ -101,8 +50,8 @@ def test_a_build_gives_an_image_with_tag_labels_and_arguments(bench: Bench) -> N
     assert image.exposed_ports == ("8080/tcp",)
 
 
-def test_progress_grows_to_the_end_and_names_the_instructions(bench: Bench) -> None:
-    word = _fresh()
+def test_progress_grows_to_the_end_and_names_the_instructions(bench: BuildBench) -> None:
+    word = fresh()
 
     bench.build(
         f"FROM {BASE} AS one\nRUN echo {word}; sleep 0.3\nFROM one\nRUN echo said by {word}; sleep 0.3"
@@ -116,8 +65,8 @@ def test_progress_grows_to_the_end_and_names_the_instructions(bench: Bench) -> N
     assert any(line.endswith(f"| said by {word}") for line in bench.lines)
 
 
-def test_a_failing_instruction_is_named_with_its_line_and_last_output(bench: Bench) -> None:
-    word = _fresh()
+def test_a_failing_instruction_is_named_with_its_line_and_last_output(bench: BuildBench) -> None:
+    word = fresh()
 
     with pytest.raises(BuildFailedError) as raised:
         bench.build(
@@ -132,10 +81,10 @@ def test_a_failing_instruction_is_named_with_its_line_and_last_output(bench: Ben
     assert facts["instruction"].endswith("exit 7")
     assert len(facts["last_lines"]) == 40
     assert facts["last_lines"][-1] == f"{word} 99"
-    assert Engine(bench.docker_host).image(TAG) is None
+    assert bench.engine.image(TAG) is None
 
 
-def test_a_copy_of_a_file_that_is_not_there_is_named(bench: Bench) -> None:
+def test_a_copy_of_a_file_that_is_not_there_is_named(bench: BuildBench) -> None:
     with pytest.raises(BuildFailedError) as raised:
         bench.build(f"FROM {BASE}\nCOPY nothing /x")
 
@@ -143,7 +92,7 @@ def test_a_copy_of_a_file_that_is_not_there_is_named(bench: Bench) -> None:
     assert "/nothing" in raised.value.why
 
 
-def test_a_dockerfile_that_cannot_be_read_is_told_with_its_line(bench: Bench) -> None:
+def test_a_dockerfile_that_cannot_be_read_is_told_with_its_line(bench: BuildBench) -> None:
     with pytest.raises(BuildFailedError) as raised:
         bench.build(f"FROM {BASE}\nRUNN true")
 
@@ -151,7 +100,7 @@ def test_a_dockerfile_that_cannot_be_read_is_told_with_its_line(bench: Bench) ->
     assert "RUNN" in raised.value.why
 
 
-def test_a_base_image_that_cannot_be_had_is_named(bench: Bench) -> None:
+def test_a_base_image_that_cannot_be_had_is_named(bench: BuildBench) -> None:
     with pytest.raises(BuildFailedError) as raised:
         bench.build("FROM acme/nowhere:3\nRUN true")
 
@@ -159,20 +108,20 @@ def test_a_base_image_that_cannot_be_had_is_named(bench: Bench) -> None:
     assert raised.value.facts["image"] == "acme/nowhere:3"
 
 
-def test_a_missing_dockerfile_and_a_missing_context_are_told(bench: Bench) -> None:
+def test_a_missing_dockerfile_and_a_missing_context_are_told(bench: BuildBench) -> None:
     with pytest.raises(BuildFailedError, match="missing"):
         bench.build("FROM scratch", dockerfile="Other")
     with pytest.raises(BuildFailedError, match="missing"):
         bench.build("FROM scratch", context=bench.context / "absent")
 
 
-def test_an_engine_that_is_away_is_no_failure_of_the_build(bench: Bench) -> None:
+def test_an_engine_that_is_away_is_no_failure_of_the_build(bench: BuildBench) -> None:
     with pytest.raises(EngineUnavailableError):
         bench.build("FROM scratch", docker_host="unix:///nonexistent/docker.sock")
 
 
-def test_a_cancelled_build_ends_in_two_seconds_and_leaves_no_process(bench: Bench) -> None:
-    word = _fresh()
+def test_a_cancelled_build_ends_in_two_seconds_and_leaves_no_process(bench: BuildBench) -> None:
+    word = fresh()
     cancel_s = 3.0
     began = time.monotonic()
 
@@ -184,8 +133,8 @@ def test_a_cancelled_build_ends_in_two_seconds_and_leaves_no_process(bench: Benc
     wait_until(lambda: not _processes_with(word), what="the end of the build's processes", timeout_s=2)
 
 
-def test_a_build_that_says_nothing_is_a_stall(bench: Bench) -> None:
-    word = _fresh()
+def test_a_build_that_says_nothing_is_a_stall(bench: BuildBench) -> None:
+    word = fresh()
 
     with pytest.raises(StalledError):
         bench.build(f"FROM {BASE}\nRUN echo {word}; sleep 600", stall_s=2)
@@ -193,8 +142,8 @@ def test_a_build_that_says_nothing_is_a_stall(bench: Bench) -> None:
     wait_until(lambda: not _processes_with(word), what="the end of the build's processes", timeout_s=2)
 
 
-def test_a_killed_worker_takes_its_build_with_it(bench: Bench) -> None:
-    word = _fresh()
+def test_a_killed_worker_takes_its_build_with_it(bench: BuildBench) -> None:
+    word = fresh()
     (bench.context / "Dockerfile").write_text(f"FROM {BASE}\nRUN echo {word}; sleep 600")
     code = f"""
 from pathlib import Path
@@ -217,9 +166,9 @@ ImageBuilder(Settings(docker_host={bench.docker_host!r}), Engine({bench.docker_h
     wait_until(lambda: not _processes_with(str(bench.context)), what="the end of buildx", timeout_s=3)
 
 
-def test_an_instruction_that_floods_its_output_keeps_the_log_bounded(bench: Bench) -> None:
+def test_an_instruction_that_floods_its_output_keeps_the_log_bounded(bench: BuildBench) -> None:
     with pytest.raises(BuildFailedError) as raised:
-        bench.build(f"FROM {BASE}\nRUN echo {_fresh()}; head -c 20000000 /dev/zero | tr '\\0' x; false")
+        bench.build(f"FROM {BASE}\nRUN echo {fresh()}; head -c 20000000 /dev/zero | tr '\\0' x; false")
 
     assert all(len(line) <= 2000 for line in raised.value.facts["last_lines"])
     assert sum(map(len, bench.lines)) < 1_000_000

@@ -11,10 +11,10 @@ from build_cache.cgroup import BUILD_CGROUP, BuildCgroup, build_limits
 from build_cache.context import BuildSource, read_source
 from build_cache.labels import BUILT_LABEL
 from build_cache.request import BuildRequest, BuiltImage
-from build_cache.traffic import TrafficMeter
+from build_cache.traffic import TrafficMeter, request_log_dir
 from homeport.caches import PORT_OFFSETS, BuildReport
 from homeport.errors import DiskFullError, EngineRefusedError, NotFoundError
-from homeport.host.bridge_watch import BridgeWatch
+from homeport.host.bridge_watch import watch_bridge
 from homeport.host.engine import Engine
 from homeport.host.engine_values import Bridge
 from homeport.plans import Control
@@ -81,12 +81,9 @@ class ImageBuilder:
         self, request: BuildRequest, source: BuildSource, hearing: Hearing, folder: Path
     ) -> BuiltImage:
         bridge = self._find_bridge()
-        meter = TrafficMeter(self._settings.caches_dir / "log")
-        watch = BridgeWatch(
-            bridge.name,
-            caches=[(bridge.gateway, self._settings.cache_port + number) for number in PORT_OFFSETS.values()],
-            is_build_address=lambda address: address not in self._engine.bridge_containers(),
-        )
+        meter = TrafficMeter(request_log_dir(self._settings))
+        ports = [self._settings.cache_port + number for number in PORT_OFFSETS.values()]
+        watch = watch_bridge(self._engine, bridge, ports)
         meter.begin()
         with BuildCgroup(build_limits(self._settings), name=self._cgroup_name) as cgroup:
             tries = BuildTries(

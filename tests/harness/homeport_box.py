@@ -29,6 +29,7 @@ QUICK: Mapping[str, object] = {
     "steady_s": 2,
     "stop_s": 5,
     "log_format": "plain",
+    "package_caches": False,  # they listen on ports of the whole box: a test that needs them says so
 }
 """Settings that make failures show soon; a test gives its own where it needs others."""
 

@@ -78,7 +78,7 @@ def run_workers(settings: Settings, runner: JobRunner) -> bool:
         Whether every thread ended in time.
     """
     reserve_ports(settings, runner.database)
-    threads = {Queue.BUILDS: 1, Queue.APPS: settings.app_threads}
+    threads = {Queue.BUILDS: 1, Queue.APPS: settings.app_threads, Queue.UPKEEP: 1}
     brokers: list[BellBroker] = []
     workers: list[Worker] = []
     for queue, count in threads.items():

@@ -1,7 +1,7 @@
 """What operations act with: one set per process, made of the real things here and of fakes in tests."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Protocol
 
 from build_cache.builder import BuildRequest, BuiltImage, ImageBuilder
+from build_cache.caches.store import TrimmedCache, trim_caches
 from compose.health import wait_until_healthy
 from compose.project import ProjectRunner
 from compose.values import HealthExpectation
+from homeport.caches import Ecosystem
 from homeport.host.binding import can_bind
 from homeport.host.disk import require_space
 from homeport.host.engine import Engine
@@ -34,6 +36,15 @@ class BuildImage(Protocol):
         log: Callable[[str], None],
     ) -> BuiltImage:
         """Builds one image."""
+
+
+class TrimCaches(Protocol):
+    """See `build_cache.caches.store.trim_caches`."""
+
+    def __call__(
+        self, settings: Settings, *, to_bytes: int, ecosystems: Collection[Ecosystem], control: Control
+    ) -> Mapping[Ecosystem, TrimmedCache]:
+        """Trims these caches."""
 
 
 class AwaitHealth(Protocol):
@@ -58,7 +69,7 @@ class Tools:
     `find_listener` is given a port and `tcp` or `udp`, `can_bind` an address before them; `reserve_port` and
     `drop_port` keep a port out of the ephemeral ones, or give it back; `await_health` returns when a project
     is healthy. `images_lock` is held while an image is looked up and noted as needed, or found to be needed
-    by nobody and removed: all jobs of a box run in one process.
+    by nobody and removed, `builds_lock` while one is built: all jobs of a box run in one process.
     """
 
     settings: Settings
@@ -66,6 +77,7 @@ class Tools:
     engine: Engine
     projects: ProjectRunner
     build_image: BuildImage
+    trim_caches: TrimCaches
     await_health: AwaitHealth
     find_listener: Callable[[int, str], Listener | None]
     can_bind: Callable[[str, int, str], bool]
@@ -74,6 +86,7 @@ class Tools:
     require_space: Callable[[Path, int], None]
     now: Callable[[], datetime]
     images_lock: AbstractContextManager[bool] = field(default_factory=threading.Lock)
+    builds_lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 def create_tools(settings: Settings, database: Database) -> Tools:
@@ -85,6 +98,7 @@ def create_tools(settings: Settings, database: Database) -> Tools:
         engine=engine,
         projects=ProjectRunner(settings, engine),
         build_image=ImageBuilder(settings, engine).build,
+        trim_caches=trim_caches,
         await_health=partial(wait_until_healthy, engine),
         find_listener=listener_on,
         can_bind=can_bind,

@@ -7,13 +7,17 @@ from typing import Any, Final
 from homeport.models import JobKind
 from homeport.plans import Plan
 from workers.operation import Operation, OperationContext, RunningJob
+from workers.operations.build import plan_build
 from workers.operations.install import plan_install
+from workers.operations.trim import plan_trim
 from workers.operations.uninstall import plan_uninstall
 from workers.tools import Tools
 
 _PLANNED_BY: Final[Mapping[JobKind, Callable[[Tools, RunningJob], tuple[Plan[Any], OperationContext]]]] = {
     JobKind.INSTALL: plan_install,
     JobKind.UNINSTALL: plan_uninstall,
+    JobKind.BUILD: plan_build,
+    JobKind.CLEANUP: plan_trim,
 }
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final, Protocol
 from sqlalchemy import Connection
 
 from build_cache.builder import BuildRequest
+from build_cache.labels import BUILT_LABEL
 from build_cache.report_text import report_lines
 from compose.values import DEFINITION_LABEL, SERVICE_LABEL, VERSION_LABEL
 from homeport.errors import EngineRefusedError
@@ -16,14 +17,11 @@ from homeport.plans import StepRun
 from homeport.settings import MIB
 from homeport.state import builds, images
 from workers.operation import RunningJob
-from workers.operations.wanted import WantedImage
+from workers.operations.wanted import Source, WantedImage
 from workers.tools import Tools
 
 _IMAGE_BYTES: Final = 512 * MIB  # what an image that is not there may need, as long as nobody knows
 _TURN_S: Final = 0.25
-
-BUILT_LABEL: Final = "homeport.built"
-"""On every image that was built here: it is ours whatever becomes of the ledger."""
 
 
 class ImagesContext(Protocol):
@@ -37,8 +35,8 @@ class ImagesContext(Protocol):
         """What is fetched, in order."""
 
     @property
-    def built_from(self) -> tuple[str, str]:
-        """Name and version of the definition."""
+    def source(self) -> Source:
+        """What it is that is fetched for."""
 
     def noted(self) -> dict[str, dict[str, Any]]:
         """What an earlier run of the step had noted, which stays needed while this one looks again."""
@@ -157,7 +155,7 @@ def _gone(reference: str) -> EngineRefusedError:
 
 
 def _build(context: ImagesContext, run: StepRun, image: WantedImage, progress: FetchProgress) -> None:
-    tools, (name, _) = context.tools, context.built_from
+    tools, name = context.tools, context.source.name
     with tools.database.read() as connection:
         durations = builds.durations_of(connection, name, image.service)
     request = _request(context, image, durations)
@@ -205,6 +203,8 @@ def _request(context: ImagesContext, image: WantedImage, durations: Mapping[str,
         target=spec.target,
         contexts={**{name: str(folder) for name, folder in spec.folders.items()}, **image.upon},
         durations=durations,
+        title=context.source.title,
+        version=context.source.version,
     )
 
 
@@ -230,11 +230,10 @@ def _shown(run: StepRun, image: WantedImage, progress: FetchProgress) -> Callabl
 
 def _labels(context: ImagesContext, service: str) -> Mapping[str, str]:
     """Without the app: the same image serves every app of the definition."""
-    name, version = context.built_from
     return {
         BUILT_LABEL: "true",
-        DEFINITION_LABEL: name,
-        VERSION_LABEL: version,
+        DEFINITION_LABEL: context.source.name,
+        VERSION_LABEL: context.source.version,
         SERVICE_LABEL: service,
     }
 

@@ -14,7 +14,7 @@ from homeport.catalog.reader import read_definition
 from homeport.placeholders import replace_placeholders
 from homeport.state import apps, claims
 from workers.operation import RunningJob
-from workers.operations.wanted import WantedImage, images_to_build
+from workers.operations.wanted import Source, WantedImage, images_to_build
 from workers.tools import Tools
 
 SNAPSHOT: Final = "definition"
@@ -61,14 +61,13 @@ class InstallContext:
     def wanted_images(self) -> tuple[WantedImage, ...]:
         """Every service's image, those first that are built, in the order in which they can be."""
         loaded = self.loaded
-        definition = loaded.definition
         pulled = tuple(
             WantedImage(
                 service=service, reference=replace_placeholders(reference, self.app_facts.placeholders)
             )
             for service, reference in loaded.pulled_services.items()
         )
-        return images_to_build(definition.name, definition.version, loaded.built_services) + pulled
+        return images_to_build(self.source, loaded.built_services) + pulled
 
     @property
     def rendered(self) -> RenderedProject:
@@ -99,9 +98,9 @@ class InstallContext:
         return HealthExpectation.of(self.rendered, self.app_facts, self.loaded.definition.web)
 
     @property
-    def built_from(self) -> tuple[str, str]:
-        """See `ImagesContext.built_from`."""
-        return self.loaded.definition.name, self.loaded.definition.version
+    def source(self) -> Source:
+        """See `ImagesContext.source`."""
+        return Source.of(self.loaded.definition)
 
     def noted(self) -> dict[str, dict[str, Any]]:
         """See `ImagesContext.noted`."""

@@ -1,6 +1,8 @@
 """An app's whole life on a machine in memory; files and the database lie in a folder of the test's own."""
 
-from collections.abc import Iterator
+import io
+import tarfile
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 
+from homeport.caches import Ecosystem
 from homeport.models import App, Job, JobState, Queue
 from homeport.plans import Control, Outcome, run_plan
 from homeport.settings import Settings
@@ -15,6 +18,7 @@ from homeport.state import accept, apps, leases
 from homeport.state.database import Database, migrate
 from homeport.state.journal import JobJournal
 from homeport.state.schema import CLAIMS
+from homeport.state.uploads import upload_path
 from tests.unit.workers.fakes import Machine
 from workers.operation import RunningJob
 from workers.operations import operations_with
@@ -77,6 +81,29 @@ class Household:
             )
         return self.run(job)
 
+    def accept_build(self, *, upload: Mapping[str, str] | None = None, name: str = "notes") -> Job:
+        """A build of the catalog's definition, or of an archive of these files, by their paths."""
+        job_id = uuid4().hex
+        if upload is not None:
+            self.settings.uploads_dir.mkdir(exist_ok=True)
+            with tarfile.open(upload_path(self.settings.uploads_dir, job_id), "w") as archive:
+                for path, text in upload.items():
+                    entry = tarfile.TarInfo(path)
+                    entry.size = len(text)
+                    archive.addfile(entry, io.BytesIO(text.encode()))
+        with self.database.write() as connection:
+            return accept.accept_build(
+                connection, job_id=job_id, definition=None if upload else name,
+                upload=job_id if upload else None, name=name, queue=Queue.BUILDS, now=NOW,
+            )  # fmt: skip
+
+    def trim(self, *ecosystems: Ecosystem, to_bytes: int = 0) -> Outcome:
+        with self.database.write() as connection:
+            job = accept.accept_trim(
+                connection, job_id=uuid4().hex, ecosystems=ecosystems, to_bytes=to_bytes, now=NOW
+            )
+        return self.run(job)
+
     def run(self, job: Job, control: Control | None = None) -> Outcome:
         """One run of the job, as a worker would do it."""
         with self.database.write() as connection:
@@ -96,7 +123,10 @@ class Household:
             if outcome.problem is not None:
                 context.give_up(connection)
             state = JobState(outcome.ending.value)
-            leases.finish(connection, lease, state=state, problem=outcome.problem, result=None, now=NOW)
+            self.result = context.result() if outcome.problem is None else None
+            leases.finish(
+                connection, lease, state=state, problem=outcome.problem, result=self.result, now=NOW
+            )
         return outcome
 
     def app(self) -> App | None:

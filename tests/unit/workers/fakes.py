@@ -1,6 +1,6 @@
 """A machine in memory: an engine, projects on it, ports; with state, so that tests look at what is left."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -9,7 +9,9 @@ from typing import Any
 import yaml
 
 from build_cache.builder import BuildRequest, BuiltImage
+from build_cache.caches.store import TrimmedCache
 from compose.values import COMPOSE_FILE, HealthExpectation
+from homeport.caches import BuildReport, Ecosystem
 from homeport.errors import EngineUnavailableError, PullFailedError
 from homeport.host.engine import ContainerState, ImageState, NetworkState, PullProgress, VolumeState
 from homeport.host.ports import Listener
@@ -145,6 +147,9 @@ class Machine:
         self.projects = FakeProjects(self.engine)
         self.listeners: dict[int, Listener] = {}
         self.reserved: set[int] = set()
+        self.cached: dict[Ecosystem, int] = {}
+        self.requests: list[BuildRequest] = []
+        self.report = BuildReport()
         self.on_build: Callable[[], None] = lambda: None
         self.on_health: Callable[[Control], None] = lambda _control: None
         self.on_space: Callable[[], None] = lambda: None
@@ -154,6 +159,7 @@ class Machine:
             engine=self.engine,  # type: ignore[arg-type]
             projects=self.projects,  # type: ignore[arg-type]
             build_image=self._build,
+            trim_caches=self._trim,
             await_health=self._await_health,
             find_listener=lambda port, _protocol: self.listeners.get(port),
             can_bind=lambda _address, _port, _protocol: True,
@@ -163,11 +169,25 @@ class Machine:
             now=lambda: datetime(2026, 1, 1, tzinfo=UTC),
         )
 
+    def _trim(
+        self, settings: Settings, *, to_bytes: int, ecosystems: Collection[Ecosystem], control: Control
+    ) -> dict[Ecosystem, TrimmedCache]:
+        trimmed = {}
+        for ecosystem in ecosystems:
+            control.check()
+            before = self.cached.get(ecosystem, 0)
+            after = self.cached[ecosystem] = min(before, to_bytes)
+            trimmed[ecosystem] = TrimmedCache(
+                before_bytes=before, after_bytes=after, removed_files=int(before > after)
+            )
+        return trimmed
+
     def _build(self, request: BuildRequest, *, control: Control, **_rest: Any) -> BuiltImage:
         control.check()
+        self.requests.append(request)
         self.on_build()
         self.engine.images[request.tag] = image_state(request.tag, request.labels)
-        return BuiltImage(image_id=f"sha256:{request.tag}", tag=request.tag)
+        return BuiltImage(image_id=f"sha256:{request.tag}", tag=request.tag, report=self.report)
 
     def _await_health(
         self, project: str, expectation: HealthExpectation, *, run_check: Control, **_rest: Any

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from functools import partial
 from importlib.metadata import version
 
 from aiohttp import web
@@ -22,6 +23,7 @@ from homeport.state.doorbell import Doorbell
 from homeport.state.feed import EventFeed
 from homeport.state.ringer import Ringer
 from homeport.state.token_check import TokenCheck
+from homeport.state.uploads import sweep_uploads
 from homeport.state.writer import Writer
 
 
@@ -52,12 +54,14 @@ def create_context(settings: Settings) -> Context:
         tokens=TokenCheck(database),
         definitions=Definitions(settings.catalog_dir),
         requests=RequestCounts(),
+        judging=asyncio.Semaphore(1),
     )
 
 
 async def _run_parts(app: web.Application) -> AsyncIterator[None]:
     """Runs what runs beside the requests; at the end, what was accepted is written before anything closes."""
     context = app[CONTEXT]
+    await context.read(partial(sweep_uploads, context.settings.uploads_dir))
     tasks = [asyncio.create_task(part.run()) for part in (context.writer, context.ringer, context.feed)]
     yield
     for task in tasks:

@@ -36,6 +36,8 @@ class Context:
     tokens: TokenCheck
     definitions: Definitions
     requests: RequestCounts
+    judging: asyncio.Semaphore
+    """Held while an uploaded archive is looked through: that takes a core."""
 
     async def read(self, question: Callable[[Connection], T]) -> T:
         """What the question finds in the database, asked in a thread and in a transaction of its own.

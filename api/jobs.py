@@ -16,6 +16,7 @@ from homeport.models import Job, StepRow
 from homeport.shapes import JobLogQuery, JobsQuery
 from homeport.state.job_logs import open_log
 from homeport.state.jobs import find_job, job_steps, list_jobs, no_such_job, request_cancel
+from homeport.state.uploads import remove_upload
 from homeport.wire import job_json, number_of, page
 
 _CHUNK_BYTES: Final = 64 * 1024
@@ -54,6 +55,8 @@ async def cancel(context: Context, *, id: str) -> web.Response:  # noqa: A002 - 
     """Cancels a job: at once where it waits (200), as soon as its worker hears of it where it runs (202)."""
     job = await context.writer.write(lambda connection: request_cancel(connection, id, datetime.now(UTC)))
     context.ringer.ring()
+    if job.state.is_terminal:
+        remove_upload(context.settings.uploads_dir, job.id)
     return web.json_response(job_json(job), status=200 if job.state.is_terminal else 202)
 
 

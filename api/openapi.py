@@ -42,7 +42,7 @@ def describe(routes: Sequence[Route], version: str) -> dict[str, Any]:
 
 def _models(route: Route) -> list[type[BaseModel]]:
     answers = [answer for answer in route.answers.values() if isinstance(answer, type)]
-    return [*answers, *([route.body] if route.body else [])]
+    return [*answers, *(body for body in route.bodies.values() if body)]
 
 
 def _operation(route: Route, shapes: dict[Any, Any]) -> dict[str, Any]:
@@ -57,11 +57,9 @@ def _operation(route: Route, shapes: dict[Any, Any]) -> dict[str, Any]:
             **{str(status): {"$ref": "#/components/responses/Problem"} for status in problems},
         },
     }
-    if route.body is not None:
-        operation["requestBody"] = {
-            "required": True,
-            "content": {"application/json": {"schema": shapes[route.body]}},
-        }
+    if route.bodies:
+        content = {kind: {"schema": shapes[body]} if body else {} for kind, body in route.bodies.items()}
+        operation["requestBody"] = {"required": True, "content": content}
     return operation
 
 

@@ -7,12 +7,14 @@ from typing import Any, Final, get_type_hints
 from aiohttp import web
 from pydantic import BaseModel
 
-from api import apps, catalog, events, jobs, system, tokens
+from api import apps, builds, caches, catalog, events, jobs, system, tokens
 from api.context import CONTEXT
 from api.parsing import read_body, read_query
 from api.streams import EVENT_STREAM, PLAIN_TEXT
 from homeport.shapes import (
     AppShape,
+    BuildRequest,
+    CacheShape,
     CatalogEntryShape,
     DefinitionShape,
     JobShape,
@@ -37,6 +39,8 @@ class Route:
     handle: Callable[..., Awaitable[web.StreamResponse]]
     answers: Mapping[int, Answer]
     problems: tuple[int, ...] = ()
+    takes: Mapping[str, type[BaseModel] | None] = field(default_factory=dict)
+    """The bodies that the handler reads by itself, by media type; None: no JSON."""
     is_open: bool = False
     """Whether it needs no token."""
     hints: Mapping[str, Any] = field(init=False)
@@ -55,13 +59,20 @@ class Route:
         return self.hints.get("query")
 
     @property
+    def bodies(self) -> Mapping[str, type[BaseModel] | None]:
+        """The bodies that it takes, by media type."""
+        return self.takes or ({"application/json": self.body} if self.body else {})
+
+    @property
     def body(self) -> type[BaseModel] | None:
-        """The model of its body."""
+        """The model of the body that is read for the handler."""
         return self.hints.get("body")
 
 
-def _route(method: str, path: str, handle: Any, answers: Mapping[int, Answer], *problems: int) -> Route:
-    return Route(method=method, path=path, handle=handle, answers=answers, problems=problems)
+def _route(
+    method: str, path: str, handle: Any, answers: Mapping[int, Answer], *problems: int, **more: Any
+) -> Route:
+    return Route(method=method, path=path, handle=handle, answers=answers, problems=problems, **more)
 
 
 async def openapi(*, request: web.Request) -> web.Response:
@@ -72,12 +83,17 @@ async def openapi(*, request: web.Request) -> web.Response:
 DOCUMENT: Final = web.AppKey("document", dict[str, Any])
 _LOG: Final = f"{PLAIN_TEXT},{EVENT_STREAM}"
 
+_BUILD: Final = {"application/json": BuildRequest, **dict.fromkeys(builds.ARCHIVES)}
+
 ROUTES: Final[tuple[Route, ...]] = (
     _route("POST", "/v1/apps", apps.install, {202: JobShape}, 404, 409, 413, 422, 503),
     _route("GET", "/v1/apps", apps.list_all, {200: Page[AppShape]}, 422),
     _route("GET", "/v1/apps/{identifier}", apps.show, {200: AppShape}, 404),
     _route("DELETE", "/v1/apps/{identifier}", apps.uninstall, {202: JobShape}, 404, 409, 422, 503),
     _route("GET", "/v1/apps/{identifier}/logs", apps.logs, {200: _LOG}, 404, 422, 503),
+    _route("POST", "/v1/builds", builds.create, {202: JobShape}, 404, 413, 422, 503, 504, 507, takes=_BUILD),
+    _route("GET", "/v1/caches", caches.list_all, {200: Page[CacheShape]}, 503),
+    _route("POST", "/v1/caches/trim", caches.trim, {202: JobShape}, 413, 422, 503),
     _route("GET", "/v1/jobs", jobs.list_all, {200: Page[JobShape]}, 422),
     _route("GET", "/v1/jobs/{id}", jobs.show, {200: JobShape}, 404),
     _route("DELETE", "/v1/jobs/{id}", jobs.cancel, {200: JobShape, 202: JobShape}, 404, 409, 503),
@@ -91,14 +107,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     _route("GET", "/v1/system", system.show, {200: SystemShape}, 503),
     _route("GET", "/metrics", system.metrics, {200: PLAIN_TEXT}, 503),
     _route("GET", "/openapi.json", openapi, {200: "application/json"}),
-    Route(method="GET", path="/livez", handle=system.livez, answers={200: "application/json"}, is_open=True),
-    Route(
-        method="GET",
-        path="/readyz",
-        handle=system.readyz,
-        answers={200: ReadinessShape, 503: ReadinessShape},
-        is_open=True,
-    ),
+    _route("GET", "/livez", system.livez, {200: "application/json"}, is_open=True),
+    _route("GET", "/readyz", system.readyz, {200: ReadinessShape, 503: ReadinessShape}, is_open=True),
 )
 
 

@@ -5,18 +5,24 @@ import platform
 import shutil
 from collections.abc import Mapping
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Final
 
+import aiohttp
 from aiohttp import web
 from sqlalchemy import Connection
 
 from api.context import Context
-from homeport.metrics import CONTENT_TYPE, render_state
+from homeport.caches import HEALTH_PATH, Ecosystem
+from homeport.metrics import CONTENT_TYPE, render_caches, render_state
 from homeport.models import AppState, JobKind, JobState
 from homeport.names import BASE_PORT
 from homeport.state.apps import count_apps
+from homeport.state.caches import cache_totals
 from homeport.state.health import why_redis_is_away, why_unwritable
 from homeport.state.jobs import count_jobs
+
+_NEEDED: Final = ("database", "redis", "steward")  # without the package caches builds work, and take longer
+_CACHES_S: Final = 2.0  # caches that take longer count as down
 
 
 async def livez() -> web.Response:
@@ -28,7 +34,7 @@ async def readyz(context: Context) -> web.Response:
     """Whether all that an install needs is up: the database can be written, Redis and the steward answer."""
     components = await _components(context)
     statuses = {name: {"status": component["status"]} for name, component in components.items()}
-    ready = all(component["status"] == "ok" for component in components.values())
+    ready = all(components[name]["status"] == "ok" for name in _NEEDED)
     shape = {"status": "ready" if ready else "unready", "components": statuses}  # no reasons without a token
     return web.json_response(shape, status=200 if ready else 503)
 
@@ -63,7 +69,9 @@ async def show(context: Context) -> web.Response:
 async def metrics(context: Context) -> web.Response:
     """Figures for Prometheus."""
     apps, jobs = await context.read(_counts)
+    totals = await context.read(cache_totals)
     text = render_state(version("homeport"), jobs, apps, context.streams.count) + context.requests.rendered()
+    text += render_caches({ecosystem: total.traffic for ecosystem, total in totals.items()})
     return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
 
 
@@ -75,14 +83,30 @@ async def _components(context: Context) -> dict[str, dict[str, Any]]:
         "steward": _steward(context),
     }
     found = await asyncio.gather(*checks.values())
-    return {
+    components = {
         name: {"status": "down", "why": why} if why else {"status": "ok"}
         for name, why in zip(checks, found, strict=True)
     }
+    return components | (await _caches(context) if context.settings.package_caches else {})
 
 
 async def _steward(context: Context) -> str:
     return "" if await context.steward.is_up() else "It does not answer on its socket."
+
+
+async def _caches(context: Context) -> dict[str, dict[str, Any]]:
+    timeout = aiohttp.ClientTimeout(total=_CACHES_S)
+    connector = aiohttp.UnixConnector(str(context.settings.caches_socket))
+    async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
+        try:
+            async with session.get(f"http://caches{HEALTH_PATH}") as answer:
+                down = {200: [], 503: [Ecosystem.PIP]}.get(answer.status, list(Ecosystem))
+        except (aiohttp.ClientError, OSError, TimeoutError):
+            down = list(Ecosystem)
+    each = {ecosystem.value: "down" if ecosystem in down else "ok" for ecosystem in Ecosystem}
+    why = f"Builds fetch packages of {', '.join(down)} from the registries themselves."
+    state = {"status": "down", "why": why} if down else {"status": "ok"}
+    return {"caches": {**state, "ecosystems": each}}
 
 
 def _counts(connection: Connection) -> tuple[Mapping[AppState, int], Mapping[tuple[JobKind, JobState], int]]:

@@ -5,6 +5,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
 
+from homeport.caches import Ecosystem
 from homeport.models import AppState, DesiredState, JobKind, JobState, Queue, StepState
 
 T = TypeVar("T")
@@ -28,6 +29,30 @@ class InstallRequest(_Shape):
         default=None, max_length=253, description="a label, to which the domain is added, or a full name; "
         "default: the identifier"
     )  # fmt: skip
+
+
+class BuildRequest(_Shape):
+    """Which definition of the catalog to build."""
+
+    definition: StrictStr = Field(min_length=1, max_length=63, description="a name in the catalog")
+
+
+class BuildQuery(_Shape):
+    """What an uploaded archive does not say itself."""
+
+    name: str | None = Field(
+        default=None, max_length=63, description="a label; a definition has its own, a context needs one"
+    )
+    dockerfile: str = Field(
+        default="Dockerfile", min_length=1, max_length=1024, description="of a context, by its name in there"
+    )
+
+
+class TrimRequest(_Shape):
+    """Which package caches to trim, and how far."""
+
+    ecosystems: list[Ecosystem] = Field(default=list(Ecosystem), min_length=1, description="default: all")
+    to_bytes: StrictInt = Field(default=0, ge=0, description="what each may keep; default: nothing")
 
 
 class TokenRequest(_Shape):
@@ -150,7 +175,7 @@ class JobShape(_Shape):
 
     id: str
     kind: JobKind
-    subject: str = Field(description="the app's identifier")
+    subject: str = Field(description="the app's identifier, build:NAME, or caches")
     queue: Queue
     parameters: dict[str, Any]
     state: JobState
@@ -167,6 +192,24 @@ class JobShape(_Shape):
     started_at: datetime | None
     finished_at: datetime | None
     steps: list[StepShape] | None = Field(default=None, description="only where one job is asked for")
+
+
+class CacheShape(_Shape):
+    """A package cache: what it holds, what it did since `since`, and what that saved."""
+
+    ecosystem: Ecosystem
+    size_bytes: int | None = Field(description="null: not known yet; looked at every minute")
+    files: int | None
+    max_bytes: int
+    requests: int
+    hits: int = Field(description="answered without asking upstream for the content")
+    hit_rate: float | None = Field(description="0 to 1; null before the first request")
+    bytes_served: int
+    bytes_fetched: int = Field(description="from upstream")
+    bytes_saved: int
+    seconds_saved: float = Field(description="on a line of `line_mbit_s`")
+    line_mbit_s: float
+    since: datetime | None
 
 
 class TokenShape(_Shape):

@@ -1,4 +1,4 @@
-"""The JSON shapes of the API: apps, jobs, steps and events as clients see them, and pages of lists."""
+"""The JSON shapes of the API: apps, jobs, caches and events as clients see them, and pages of lists."""
 
 import base64
 import binascii
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from homeport.caches import CacheTraffic, Ecosystem
 from homeport.errors import InvalidInputError
 from homeport.jobs import amahi_progress
 from homeport.models import App, Job, Limits, StepRow, StoredEvent
@@ -68,6 +69,31 @@ def job_json(job: Job, steps: Sequence[StepRow] | None = None) -> dict[str, Any]
     if steps is not None:
         shape["steps"] = [step_json(step) for step in steps]
     return shape
+
+
+def cache_json(
+    ecosystem: Ecosystem,
+    traffic: CacheTraffic,
+    *,
+    since: datetime | None,
+    size_bytes: int | None,
+    files: int | None,
+    max_bytes: int,
+    line_mbit_s: float,
+) -> dict[str, Any]:
+    """A package cache; `size_bytes` and `files` null: nobody has looked yet."""
+    return {
+        "ecosystem": ecosystem.value,
+        "size_bytes": size_bytes,
+        "files": files,
+        "max_bytes": max_bytes,
+        **traffic.as_json(),
+        "hit_rate": round(traffic.hits / traffic.requests, 4) if traffic.requests else None,
+        "bytes_saved": max(0, traffic.bytes_served - traffic.bytes_fetched),
+        "seconds_saved": round(traffic.seconds_saved(line_mbit_s), 1),
+        "line_mbit_s": line_mbit_s,
+        "since": _time(since),
+    }
 
 
 def step_json(step: StepRow) -> dict[str, Any]:

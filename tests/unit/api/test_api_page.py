@@ -21,6 +21,23 @@ def test_every_route_is_told_of(method: str, path: str) -> None:
     assert any(verbs[method] in line for line in calls) if method in verbs else calls
 
 
+@pytest.mark.parametrize(
+    ("path", "word"),
+    sorted(
+        {
+            (route.path, word)
+            for route in ROUTES
+            for model in (route.query, *route.bodies.values())
+            for word in (model.model_fields if model else ())
+        }
+        | {(route.path, media_type) for route in ROUTES for media_type in route.bodies}
+        - {(route.path, "application/json") for route in ROUTES}
+    ),
+)
+def test_every_parameter_and_field_and_media_type_is_told_of(path: str, word: str) -> None:
+    assert re.search(rf"[`?&\"]{re.escape(word)}[=`\"]", PAGE), f"{path}: {word}"
+
+
 def test_the_codes_have_the_statuses_that_are_told() -> None:
     told = {
         code: status

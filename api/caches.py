@@ -1,0 +1,46 @@
+"""The package caches: what they hold and saved, and trimming them."""
+
+import uuid
+from datetime import UTC, datetime
+
+from aiohttp import web
+
+from api.context import Context
+from api.jobs import accepted
+from homeport.shapes import TrimRequest
+from homeport.state.accept import accept_trim
+from homeport.state.caches import cache_totals
+from homeport.wire import cache_json
+
+
+async def list_all(context: Context) -> web.Response:
+    """What each package cache holds, what it was asked for, and what it saved."""
+    settings = context.settings
+    totals = await context.read(cache_totals)
+    items = [
+        cache_json(
+            ecosystem,
+            total.traffic,
+            since=total.since,
+            size_bytes=total.size_bytes,
+            files=total.files,
+            max_bytes=settings.cache_max_bytes,
+            line_mbit_s=settings.line_mbit_s,
+        )
+        for ecosystem, total in totals.items()
+    ]
+    return web.json_response({"items": items, "next": None})
+
+
+async def trim(context: Context, *, body: TrimRequest) -> web.Response:
+    """Takes from package caches what was not used for longest, until they hold no more than is said."""
+    job = await context.writer.write(
+        lambda connection: accept_trim(
+            connection,
+            job_id=uuid.uuid4().hex,
+            ecosystems=body.ecosystems,
+            to_bytes=body.to_bytes,
+            now=datetime.now(UTC),
+        )
+    )
+    return accepted(context, job)

@@ -25,6 +25,10 @@ PORT_OFFSETS: Final[Mapping[Ecosystem, int]] = {member: number for number, membe
 DEVPI_OFFSET: Final = len(Ecosystem)
 """devpi's own port, on loopback, counted likewise."""
 
+HEALTH_PATH: Final = "/.homeport/health"
+"""What a cache answers to with 200 while it can serve; on the caches' socket: while all of them can, and with
+503 while Python's alone cannot."""
+
 LogPosition = Mapping[str, int]
 """How far the caches' log of requests was read: bytes by file name."""
 

@@ -171,6 +171,11 @@ class Settings(BaseModel):
         return self.run_dir / "steward.sock"
 
     @property
+    def caches_socket(self) -> Path:
+        """Where the package caches say how they are."""
+        return self.run_dir / "caches" / "nginx.sock"
+
+    @property
     def publish_address(self) -> str:
         """The address on which host ports are published: 0.0.0.0 or 127.0.0.1."""
         open_to_lan = self.proxy == "none" or self.domain == "localhost"

@@ -3,11 +3,8 @@
 import http.client
 from concurrent.futures import ThreadPoolExecutor
 
-from homeport.caches import PORT_OFFSETS, CacheAddresses, Ecosystem
+from homeport.caches import HEALTH_PATH, PORT_OFFSETS, CacheAddresses, Ecosystem
 from homeport.settings import Settings
-
-HEALTH_PATH = "/.homeport/health"
-"""What every cache answers to with 200 while it can serve."""
 
 PIP_INDEX_PATH = "/root/pypi/+simple/"
 """The Python index below pip's cache."""

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from build_cache.caches.addresses import HEALTH_PATH, PIP_INDEX_PATH
+from build_cache.caches.addresses import PIP_INDEX_PATH
 from build_cache.caches.upstreams import Upstream, Upstreams
-from homeport.caches import DEVPI_OFFSET, PORT_OFFSETS, Ecosystem
+from homeport.caches import DEVPI_OFFSET, HEALTH_PATH, PORT_OFFSETS, Ecosystem
 
 # Names that no public registry has (RFC 6762, 6761, 8375 and what routers make up).
 _INNER_NAMES: Final = "local|localhost|localdomain|lan|home|internal|intranet|corp|private|arpa|test|invalid"

@@ -44,6 +44,11 @@ class Namespace:
         self._holder: subprocess.Popen[bytes] | None = None
         self.chains_before: frozenset[str] = frozenset()
 
+    @property
+    def address(self) -> str:
+        """This machine's address inside, which containers reach, too, and which is no engine's gateway."""
+        return self._inner
+
     def create(self) -> None:
         """Makes it, after removing what an interrupted run left behind."""
         self.remove()

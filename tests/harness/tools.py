@@ -5,6 +5,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import requests
 from packageurl.contrib.purl2url import get_download_url
@@ -90,7 +91,22 @@ def client_files(upstream: Upstream) -> Mapping[str, str]:
         "usr/local/etc/npmrc": npmrc,
         "etc/npmrc": npmrc,
         "etc/gemrc": f"---\n:sources:\n- {gem}/\n",
+        "root/.bundle/config": f'---\nBUNDLE_MIRROR__{_bundler_key(public_gem_server())}: "{gem}/"\n',
     }
+
+
+def public_gem_server() -> str:
+    """The gem server that a Gemfile names by `Gem::DEFAULT_HOST`."""
+    parts = urlsplit(_public_address("pkg:gem/x@1"))
+    return f"{parts.scheme}://{parts.hostname}/"
+
+
+def _bundler_key(url: str) -> str:
+    return url.upper().replace("-", "___").replace(".", "__")
+
+
+def _public_address(package: str) -> str:
+    return str(get_download_url(package))  # type: ignore[no-untyped-call]
 
 
 def _build_pair(docker_host: str, context: Path, name: str, upstream: Upstream) -> None:
@@ -112,8 +128,7 @@ def _build_pair(docker_host: str, context: Path, name: str, upstream: Upstream) 
 def _fetch_tools(folder: Path) -> None:
     """Puts the clients that Debian has not, or has in another place, into the folder; by this machine."""
     for name, version in _NPM_TOOLS.items():
-        address = get_download_url(f"pkg:npm/{name}@{version}")  # type: ignore[no-untyped-call]
-        answer = requests.get(address, timeout=60)
+        answer = requests.get(_public_address(f"pkg:npm/{name}@{version}"), timeout=60)
         answer.raise_for_status()
         (folder / f"{name}.tgz").write_bytes(answer.content)
     argv = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "--dest", str(folder), _UV]

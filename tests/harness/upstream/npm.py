@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tests.harness.upstream.content import Content, gzipped, tar_of
-from tests.harness.upstream.packages import VERSION, Package, by_name
+from tests.harness.upstream.packages import VERSION, Package, by_name, closure
 
 ABBREVIATED = "application/vnd.npm.install-v1+json"
 MADE = "2024-01-01T00:00:00.000Z"
@@ -41,7 +41,7 @@ def build_tarball(package: Package, manifest: Mapping[str, Any]) -> bytes:
 def lock_of(packages: Sequence[Package], app: str, base_url: str) -> dict[str, Any]:
     """A `package-lock.json` for a project that needs `app`, as `npm install` there would write it."""
     site = npm_site(packages, base_url)
-    wanted = _closure(packages, app)
+    wanted = closure(packages, app)
     entries: dict[str, Any] = {"": {"name": "project", "version": "1.0.0", "dependencies": {app: VERSION}}}
     for package in wanted:
         newest = json.loads(site[f"/{package.npm_name}"].body)["versions"][VERSION]
@@ -59,17 +59,6 @@ def lock_of(packages: Sequence[Package], app: str, base_url: str) -> dict[str, A
         "requires": True,
         "packages": entries,
     }
-
-
-def _closure(packages: Sequence[Package], app: str) -> list[Package]:
-    found: dict[str, None] = {app: None}
-    queue = [app]
-    while queue:
-        for need in by_name(packages, [queue.pop()])[0].needs:
-            if need not in found:
-                found[need] = None
-                queue.append(need)
-    return by_name(packages, sorted(found))
 
 
 def _manifest(package: Package, packages: Sequence[Package]) -> dict[str, Any]:

@@ -61,3 +61,15 @@ def by_name(packages: Sequence[Package], names: Iterable[str]) -> list[Package]:
     """The packages of these names, in that order."""
     found = {package.name: package for package in packages}
     return [found[name] for name in names]
+
+
+def closure(packages: Sequence[Package], app: str) -> list[Package]:
+    """A package and all that it needs, directly or not, in the order of their names."""
+    found = {app}
+    queue = [app]
+    while queue:
+        for need in by_name(packages, [queue.pop()])[0].needs:
+            if need not in found:
+                found.add(need)
+                queue.append(need)
+    return by_name(packages, sorted(found))

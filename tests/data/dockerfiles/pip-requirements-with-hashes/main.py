@@ -1,0 +1,2 @@
+import lantern_beta
+print(lantern_beta.VERSION)

@@ -1,9 +1,10 @@
 """Where builds reach the package caches, and which of them answer now."""
 
-import http.client
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 
 from homeport.caches import HEALTH_PATH, PORT_OFFSETS, CacheAddresses, Ecosystem
+from homeport.host.sockets import http_status
 from homeport.settings import Settings
 
 PIP_INDEX_PATH = "/root/pypi/+simple/"
@@ -41,12 +42,7 @@ def find_caches(settings: Settings, gateway: str) -> CacheAddresses:
 
 def _why_down(gateway: str, port: int) -> str:
     """Why the cache cannot serve; nothing where it can."""
-    connection = http.client.HTTPConnection(gateway, port, timeout=_PROBE_S)
-    try:
-        connection.request("GET", HEALTH_PATH)
-        status = connection.getresponse().status
-    except (OSError, http.client.HTTPException) as error:
-        return f"Nothing answers at {gateway}:{port} ({type(error).__name__})."
-    finally:
-        connection.close()
-    return "" if status == http.client.OK else f"What answers at {gateway}:{port} is not ready ({status})."
+    status = http_status(gateway, port, HEALTH_PATH, timeout_s=_PROBE_S)
+    if status is None:
+        return f"Nothing answers at {gateway}:{port}."
+    return "" if status == HTTPStatus.OK else f"What answers at {gateway}:{port} is not ready ({status})."

@@ -3,11 +3,13 @@
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Literal
 
+from homeport.caches import HEALTH_PATH, PORT_OFFSETS, Ecosystem
 from homeport.cli.account import is_user, remedy_for, way_to_docker
 from homeport.cli.client import ApiClient, ApiProblemError, ApiUnreachableError
 from homeport.errors import EngineUnavailableError, HomeportError
@@ -15,9 +17,18 @@ from homeport.host.disk import free_bytes
 from homeport.host.engine import Engine
 from homeport.host.ports import listener_on
 from homeport.host.programs import run_program
+from homeport.host.sockets import http_status
 from homeport.settings import GIB, Settings, default_config_file, program_environment
 
 _PROBE_S = 10
+_UPSTREAM_S = 40  # longer than a cache waits for its upstream
+# What no registry has: asked for, it shows that the registry answers, and leaves nothing in the cache.
+_ABSENT = {
+    Ecosystem.PIP: "/root/pypi/+simple/homeport-doctor-asks/",
+    Ecosystem.NPM: "/homeport-doctor-asks",
+    Ecosystem.GEM: "/info/homeport-doctor-asks",
+}
+_REACHED = {HTTPStatus.OK, HTTPStatus.NOT_FOUND}
 _OLDEST_API = (1, 44)  # what Engine 29 still answers to is the oldest that we ask for
 
 
@@ -157,6 +168,65 @@ def _reserved_ports(_settings: Settings) -> Verdict:
     return Verdict(name="reserved ports", level="warn", found=found, mend=mend)
 
 
+def _nginx(settings: Settings) -> Verdict:
+    name = "nginx"
+    if not settings.package_caches:
+        return Verdict(name=name, level="ok", found="not needed: package_caches is false")
+    path = shutil.which("nginx", path=program_environment()["PATH"])
+    if path is None:
+        return Verdict(name=name, level="bad", found="not installed", mend="sudo apt-get install nginx")
+    return Verdict(name=name, level="ok", found=path)
+
+
+def _package_caches(settings: Settings) -> Verdict:
+    """What answers on the engine's bridge; a cache that is down costs time, nothing else."""
+    name = "package caches"
+    if not settings.package_caches:
+        mend = "set package_caches to true, and builds fetch every package once"
+        return Verdict(name=name, level="warn", found="switched off", mend=mend)
+    try:
+        gateway = Engine(settings.docker_host, timeout_s=_PROBE_S).bridge().gateway
+    except HomeportError:
+        return Verdict(name=name, level="warn", found="not known: the engine does not tell its bridge")
+    ports = {ecosystem: settings.cache_port + offset for ecosystem, offset in PORT_OFFSETS.items()}
+    up = {
+        ecosystem
+        for ecosystem, port in ports.items()
+        if http_status(gateway, port, HEALTH_PATH, timeout_s=_PROBE_S) == HTTPStatus.OK
+    }
+    cut_off = [
+        ecosystem
+        for ecosystem, path in _ABSENT.items()
+        if ecosystem in up
+        and http_status(gateway, ports[ecosystem], path, timeout_s=_UPSTREAM_S) not in _REACHED
+    ]
+    return cache_verdict(gateway, ports, up=up, cut_off=cut_off)
+
+
+def cache_verdict(
+    gateway: str,
+    ports: Mapping[Ecosystem, int],
+    *,
+    up: Collection[Ecosystem],
+    cut_off: Sequence[Ecosystem] = (),
+) -> Verdict:
+    """The verdict on caches of which some answer, some of those without reaching what they fetch from."""
+    name = "package caches"
+    found = ", ".join(
+        f"{ecosystem} {'at' if ecosystem in up else 'does not answer at'} {gateway}:{port}"
+        for ecosystem, port in ports.items()
+    )
+    if len(up) < len(ports):
+        mend = "start Homeport; where it runs, wait ten seconds, then look at its log for nginx and devpi"
+        return Verdict(name=name, level="warn", found=found, mend=mend)
+    if cut_off:
+        found += f"; not reached: the registry of {', '.join(cut_off)}"
+        named = ", ".join(f"{ecosystem}_upstream" for ecosystem in cut_off)
+        mend = f"look at the line to the internet, or set {named}; what was fetched before can be built again"
+        return Verdict(name=name, level="warn", found=found, mend=mend)
+    return Verdict(name=name, level="ok", found=found)
+
+
 def _api(settings: Settings) -> Verdict:
     try:
         ApiClient(f"http://{settings.listen}", "").call("GET", "/readyz")
@@ -187,5 +257,7 @@ CHECKS: tuple[Check, ...] = (
     _disk,
     _api_user,
     _reserved_ports,
+    _nginx,
     _api,
+    _package_caches,
 )

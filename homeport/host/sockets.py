@@ -1,5 +1,6 @@
-"""Sockets on this machine: which process listens."""
+"""Sockets on this machine: which process listens, and what answers."""
 
+import http.client
 import socket
 import struct
 from pathlib import Path
@@ -19,3 +20,15 @@ def listener_pid(path: Path) -> int | None:
             return None
     pid: int = _CREDENTIALS.unpack(found)[0]
     return pid
+
+
+def http_status(address: str, port: int, path: str, *, timeout_s: float) -> int | None:
+    """The status with which a server of this host answers a GET; None where none does in time."""
+    connection = http.client.HTTPConnection(address, port, timeout=timeout_s)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()

@@ -7,11 +7,13 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from build_cache.dockerfile import Client, client_of_target
+from build_cache.dockerfile.clients import mounts_for
 from build_cache.failure import BuildOutput, cannot_be_read
 from homeport.caches import CacheAddresses, Ecosystem
 
 _REFUSED: Final = re.compile(r"read-only file system|\bEROFS\b|resource busy|\bEBUSY\b", re.IGNORECASE)
-_PATH: Final = re.compile(r"/[A-Za-z0-9._/+@-]+")
+_PATH: Final = re.compile(r"[A-Za-z0-9._/+@-]+")
+_TARGETS: Final = {mount.target: mount.client for mount in mounts_for("")}
 _CUT_OFF: Final = re.compile(
     r"refused|reset by peer|timed? ?out|closed connection|unreachable|hang up|connection failed|broken pipe"
     r"|connection (?:was )?closed|could not connect|failed to connect|incomplete ?read|end of file",
@@ -68,11 +70,20 @@ def next_way(tried: Tried) -> tuple[Way, str] | None:
 
 
 def clients_in_the_way(line: str) -> Iterator[Client]:
-    """The clients whose file of ours a program could not write, by a line of its output."""
-    if _REFUSED.search(line):
-        for path in _PATH.findall(line):
-            if client := client_of_target(path.rstrip(".")):
-                yield client
+    """The clients whose file of ours a program could not write, by a line of its output.
+
+    The path may be relative there, to whatever folder the program was in.
+    """
+    if not _REFUSED.search(line):
+        return
+    for word in _PATH.findall(line):
+        path = word.rstrip(".")
+        if client := client_of_target(path):
+            yield client
+        elif path.strip("./"):
+            yield from {
+                owner for target, owner in _TARGETS.items() if target.endswith("/" + path.lstrip("./"))
+            }
 
 
 def lost_caches(

@@ -70,6 +70,7 @@ class BuildTries:
         self._ends_at = time.monotonic() + self.settings.ceiling_s
         self._shown = 0.0
         self._output = BuildOutput(model=BuildModel(), text=(), quoted=(), exit_code=0)
+        self._unread: BuildOutput | None = None
 
     def until_built(self) -> str:
         """Tries until the image is built, or nothing is left to be done differently; the image's id.
@@ -81,6 +82,7 @@ class BuildTries:
         while following is not None:
             way, reason = following
             self._warn(reason)
+            self._unread = self._output if way.keep_syntax else None
             tried = self._try(way)
             following = None if self.cgroup.ran_out else next_way(tried)
         if self._output.exit_code != 0:
@@ -92,7 +94,9 @@ class BuildTries:
         return explain_shortage(self.request.service, self._output, self.cgroup.limits.memory_bytes)
 
     def _failure(self) -> HomeportError:
-        return self.shortage() if self.cgroup.ran_out else explain_failure(self.request.service, self._output)
+        if self.cgroup.ran_out:
+            return self.shortage()
+        return explain_failure(self.request.service, self._output, unread=self._unread)
 
     def _try(self, way: Way) -> Tried:
         addresses = find_caches(self.settings, self.gateway)

@@ -37,8 +37,14 @@ class BuildOutput:
     exit_code: int
 
 
-def explain_failure(service: str, output: BuildOutput) -> HomeportError:
-    """The error for a build that ended with an exit code other than 0."""
+def explain_failure(service: str, output: BuildOutput, *, unread: BuildOutput | None = None) -> HomeportError:
+    """The error for a build that ended with an exit code other than 0.
+
+    Args:
+        service: whose image it was.
+        output: what the build said.
+        unread: what a try before it said in which the engine's own frontend could not read the Dockerfile.
+    """
     message = _message(output.text)
     vertex = output.model.failing
     said = "\n".join([message, vertex.error if vertex else "", *(vertex.last_lines if vertex else ())])
@@ -50,7 +56,7 @@ def explain_failure(service: str, output: BuildOutput) -> HomeportError:
     elif found := _METADATA.fullmatch(vertex.name):
         return _no_base(service, _BUILTIN_REGISTRY.sub("", found[1]), vertex, output)
     elif found := _FRONTEND.fullmatch(vertex.name):
-        return _no_frontend(service, _BUILTIN_REGISTRY.sub("", found[1]), vertex, output)
+        return _no_frontend(service, _BUILTIN_REGISTRY.sub("", found[1]), vertex, output, unread)
     return _instruction_failed(service, vertex, message, output)
 
 
@@ -134,13 +140,20 @@ def _no_base(service: str, image: str, vertex: Vertex, output: BuildOutput) -> B
     )
 
 
-def _no_frontend(service: str, image: str, vertex: Vertex, output: BuildOutput) -> BuildFailedError:
+def _no_frontend(
+    service: str, image: str, vertex: Vertex, output: BuildOutput, unread: BuildOutput | None
+) -> BuildFailedError:
     reason = pull_reason(vertex.error)
-    instruction, line = _failing_lines(output.quoted)
+    instruction, line = _failing_lines((unread or output).quoted)
+    why = f"The Dockerfile's line `# syntax=` names it. {reason.why}"
+    remedy = f"{reason.remedy} Most Dockerfiles need no such line: the engine has a frontend of its own."
+    if unread is not None:
+        why = f"{why} The engine's own frontend cannot read the Dockerfile: {_message(unread.text)}."
+        remedy = f"{reason.remedy} Or write the Dockerfile for the frontend that the engine has."
     return BuildFailedError(
         f"The image of service {service!r} could not be built: its frontend {image} cannot be had.",
-        why=f"The Dockerfile's line `# syntax=` names it. {reason.why}",
-        remedy=f"{reason.remedy} Most Dockerfiles need no such line: the engine has a frontend of its own.",
+        why=why,
+        remedy=remedy,
         service=service,
         image=image,
         instruction=instruction or f"# syntax={image}",

@@ -1,0 +1,129 @@
+"""Builds of what packagers get wrong or do in their own way, on a real engine."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from homeport import __version__
+from homeport.errors import BuildFailedError, ContextTooLargeError
+from tests.harness.building import BASE, TAG, BuildBench, fresh
+from tests.harness.engine import EngineBox
+
+MIB = 1024 * 1024
+
+
+@pytest.fixture
+def bench(engine_box: EngineBox, tmp_path: Path) -> Iterator[BuildBench]:
+    yield BuildBench(engine_box, tmp_path, package_caches=False)
+    engine_box.remove_image(TAG)
+
+
+def test_a_context_that_is_too_large_is_refused_with_its_largest_parts(bench: BuildBench) -> None:
+    (bench.context / "media").mkdir()
+    (bench.context / "media" / "film").write_bytes(bytes(2 * MIB))
+
+    with pytest.raises(ContextTooLargeError) as raised:
+        bench.build(f"FROM {BASE}", context_max_bytes=MIB)
+
+    assert raised.value.facts["largest"][0] == {"path": "media/", "bytes": 2 * MIB}
+    assert "media/ (2.0 MiB)" in raised.value.why
+    (bench.context / ".dockerignore").write_text("media\n")
+    bench.build(f"FROM {BASE}", context_max_bytes=MIB)
+
+
+def test_the_dockerfile_s_own_ignore_file_holds(bench: BuildBench) -> None:
+    (bench.context / "secret").write_text("x")
+    (bench.context / "kept").write_text("x")
+    (bench.context / ".dockerignore").write_text("kept\n")
+    (bench.context / "Dockerfile.dockerignore").write_text("secret\n")
+
+    bench.build(f"FROM {BASE}\nCOPY . /all\nRUN echo {fresh()}; echo found $(ls /all)")
+
+    assert any(line.endswith("| found Dockerfile Dockerfile.dockerignore kept") for line in bench.lines)
+
+
+# The files' names are put together while it runs, so that reading the Dockerfile cannot tell.
+@pytest.mark.parametrize(
+    ("client", "write"),
+    [
+        ("uv", "mkdir -p /etc/uv; echo own > $(echo /etc/uv/uQ.toml | tr Q v)"),
+        ("npm", "cd /etc; echo own > $(echo npmQc | tr Q r); true"),
+    ],
+)
+def test_a_dockerfile_that_writes_over_what_is_mounted_is_built_without_that_mount(
+    bench: BuildBench, client: str, write: str
+) -> None:
+    built = bench.build(
+        f"FROM {BASE}\nRUN echo {fresh()}; {write}\nRUN cat /etc/npm?c /etc/uv/uv.tom? || true"
+    )
+
+    assert any(line.endswith("| own") for line in bench.lines)
+    assert any(f"configuration of {client}:" in warning for warning in built.report.warnings)
+
+
+def test_a_syntax_line_does_not_keep_a_build_from_going_offline(bench: BuildBench) -> None:
+    built = bench.build(f"# syntax=docker/dockerfile:1\nFROM {BASE}\nRUN echo {fresh()}")
+
+    assert not built.report.warnings
+
+
+def test_a_frontend_that_is_needed_and_cannot_be_had_is_told_with_what_the_engine_s_own_says(
+    bench: BuildBench,
+) -> None:
+    with pytest.raises(BuildFailedError) as raised:
+        bench.build(f"# syntax=docker/dockerfile:1\nFROM {BASE}\nRUN --fancy=1 true")
+
+    assert "docker/dockerfile:1" in raised.value.what
+    assert "fancy" in raised.value.why
+
+
+def test_a_target_and_a_named_context_are_built_from(bench: BuildBench) -> None:
+    word = fresh()
+    bench.build(f"FROM {BASE}\nRUN echo {word} > /word", tag="homeport/test-other:1")
+
+    bench.build(
+        f"FROM other AS wanted\nRUN echo {fresh()}; echo read $(cat /word)\nFROM {BASE}\nRUN false",
+        contexts={"other": "homeport/test-other:1"},
+        target="wanted",
+    )
+
+    bench.engine.remove_image("homeport/test-other:1")
+    assert any(line.endswith(f"| read {word}") for line in bench.lines)
+
+
+def test_labels_say_what_the_image_is_and_leave_the_layers_cached(bench: BuildBench) -> None:
+    text = f"FROM {BASE}\nRUN echo {fresh()}\nLABEL org.opencontainers.image.version=own"
+    first = bench.build(text, title="Wiki", version="1.2")
+    second = bench.build(text, title="Another", version="1.3")
+
+    image = bench.engine.image(TAG)
+    assert image is not None
+    assert image.labels["org.opencontainers.image.title"] == "Another"
+    assert image.labels["org.opencontainers.image.version"] == "own"
+    assert image.labels["org.opencontainers.image.base.name"] == BASE
+    assert image.labels["homeport.builder"] == __version__
+    assert any("2/2 was built before" in line for line in bench.lines)
+    assert bench.engine.image(first.image_id) is None  # it had lost its name to the second
+    assert bench.build(text, title="Another", version="1.3").image_id == second.image_id
+
+
+def test_durations_of_one_build_weigh_the_next(bench: BuildBench) -> None:
+    slow = "RUN sleep 2; echo"
+    built = bench.build(f"FROM {BASE}\nRUN echo {fresh()}\n{slow} {fresh()}")
+    assert max(built.report.durations.values()) > 1.9
+
+    bench.build(f"FROM {BASE}\nRUN echo {fresh()}\n{slow} {fresh()}", durations=built.report.durations)
+
+    before_slow = [fraction for fraction, detail in bench.shown if "sleep" in detail]
+    assert before_slow[0] < 0.5
+
+
+def test_no_trace_of_the_mounts_is_in_the_log_or_in_a_failure(bench: BuildBench) -> None:
+    with pytest.raises(BuildFailedError) as raised:
+        bench.build(f"FROM {BASE}\nRUN echo {fresh()} \\\n  && false")
+
+    assert raised.value.facts["line"] == 2
+    for text in (bench.said(), str(raised.value), str(bench.shown), str(raised.value.facts)):
+        assert "--mount" not in text
+        assert "hp-" not in text

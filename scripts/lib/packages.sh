@@ -7,6 +7,7 @@ HOMEPORT_PACKAGES=(
   ca-certificates # whom to trust on HTTPS
   iptables        # the Engine's networks
   iproute2        # this machine's address on the LAN
+  nginx           # the package caches; never as a service of its own
   util-linux      # setpriv, unshare: processes with less power, that die with their parent
 )
 ENGINE_PACKAGES=(docker.io docker-cli docker-buildx)
@@ -85,13 +86,37 @@ install_missing() {
   apt_get install --download-only "${targets[@]}" || apt_failed "could not be downloaded"
   if [ ${#MISSING_ENGINE[@]} -gt 0 ]; then record_engine_folders; fi
   step "Installing them"
+  keep_nginx_off
   apt_get install "${targets[@]}" || {
     record_new_packages
+    leave_nginx_disabled
     apt_failed "could not be installed; 'dpkg --configure -a' shows what is stuck"
   }
   record_new_packages
+  leave_nginx_disabled
   trap - EXIT
   rm -f "$APT_OUTPUT"
+}
+
+# Debian's nginx starts a web server on port 80 when it is installed, which nobody asked for: where it comes
+# because of us, its service is kept from starting and left disabled. An owner's nginx is not touched.
+NGINX_IS_NEW=no
+keep_nginx_off() {
+  if [[ " ${MISSING[*]} " != *" nginx "* ]]; then return; fi
+  NGINX_IS_NEW=yes
+  if has_systemd; then as_root systemctl --quiet mask nginx.service; fi
+}
+
+leave_nginx_disabled() {
+  [ "$NGINX_IS_NEW" = yes ] || return 0
+  NGINX_IS_NEW=no
+  if has_systemd; then
+    as_root systemctl --quiet unmask nginx.service
+    as_root systemctl --quiet disable nginx.service || true
+  else
+    as_root service nginx stop >/dev/null 2>&1 || true
+    as_root update-rc.d nginx disable >/dev/null 2>&1 || true
+  fi
 }
 
 # get_consent COMMAND: ends the script, with nothing changed, unless everything was agreed to.

@@ -63,8 +63,9 @@ start_service() {
     say "Homeport runs already and is ready."
     return
   fi
-  user=$(setting api_user)
-  getent passwd "$user" >/dev/null || record_made user "$user"
+  for user in "$(setting api_user)" "$(setting cache_user)"; do
+    getent passwd "$user" >/dev/null || record_made user "$user"
+  done
   record_new_folder "$(setting state_dir)"
   record_new_folder "$(setting run_dir)"
   if has_systemd; then start_unit; else start_detached; fi

@@ -15,6 +15,7 @@ import sqlite3
 import sys
 import threading
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from homeport.settings import Settings, load_settings
 
 _log = logging.getLogger(__name__)
 
+_PROBED = "/+api"  # what nginx asks for to see whether devpi answers
 _LOOK_S = 2.0
 _MEASURE_S = 30.0
 _THREADS = 8  # a build's client asks for a few things at a time; nginx joins equal questions
@@ -42,6 +44,8 @@ def main() -> None:
     settings = load_settings()
     set_up_logging(settings.log_format, process="devpi")
     folder = settings.caches_dir / "devpi"
+    folder.mkdir(exist_ok=True)
+    _quieten()
     os.environ["REQUESTS_CA_BUNDLE"] = str(find_authorities(settings, os.environ.get("SSL_CERT_FILE", "")))
     port = settings.cache_port + DEVPI_OFFSET
     _refuse_taken_port(port)
@@ -57,6 +61,15 @@ def main() -> None:
         (folder / REMAKE_MARKER).touch()
         code = 1
     sys.exit(code)
+
+
+def _quieten() -> None:
+    """Keeps the log to what devpi was asked and did: no probes, no lines of its libraries."""
+    warnings.filterwarnings("ignore", module="pyramid")
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for destination in logging.getLogger().handlers:
+        destination.addFilter(lambda record: not record.getMessage().endswith(f"GET {_PROBED}"))
 
 
 def why_remake(folder: Path, *, origin: str, max_bytes: int) -> str:

@@ -4,6 +4,7 @@ Started by root it needs root only to ask the engine for the bridge and to make 
 itself runs as the caches' user.
 """
 
+import contextlib
 import logging
 import os
 import pwd
@@ -11,7 +12,7 @@ import shutil
 import ssl
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from build_cache.caches import bridge_guard
@@ -43,12 +44,9 @@ def main() -> None:
     user = settings.cache_user if os.geteuid() == 0 else None
     program = _find_nginx()
     gateway = wait_for_gateway(Engine(settings.docker_host))
-    run_dir = settings.run_dir / "caches"
     plan = make_plan(settings, gateway, environment_ca=os.environ.get("SSL_CERT_FILE", ""))
-    prepare_folders(plan, user)
-    configuration = run_dir / "nginx.conf"
-    write_atomic(configuration, render_nginx(plan))
-    words = [*contained_words(user), program, "-c", str(configuration), "-p", str(run_dir), "-e", "stderr"]
+    configuration = str(prepare_files(plan, user))
+    words = [*contained_words(user), program, "-c", configuration, "-p", str(plan.run_dir), "-e", "stderr"]
     guard = [sys.executable, "-I", "-S", str(bridge_guard.__file__), gateway, *words]
     os.execve(guard[0], guard, program_environment(TZ="UTC"))  # noqa: S606 - no shell is wanted
 
@@ -84,7 +82,7 @@ def make_plan(settings: Settings, gateway: str, *, environment_ca: str = "") -> 
         resolvers=name_servers(settings.resolver, resolv_conf),
         ca_file=find_authorities(settings, environment_ca),
         caches_dir=settings.caches_dir,
-        run_dir=settings.run_dir / "caches",
+        run_dir=settings.caches_socket.parent,
         max_bytes=settings.cache_max_bytes,
         ipv6=_IPV6_ROUTES.exists() and _has_default_route(_IPV6_ROUTES.read_text(encoding="ascii")),
     )
@@ -100,31 +98,54 @@ def find_authorities(settings: Settings, environment_ca: str) -> Path:
     return Path(ssl.get_default_verify_paths().cafile or _DEBIAN_BUNDLE)
 
 
-def prepare_folders(plan: NginxPlan, user: str | None) -> None:
-    """Makes the folders with their owner, and removes what a killed nginx left half-written."""
-    uid, gid = os.geteuid(), os.getegid()
-    if user:
-        account = pwd.getpwnam(user)
-        uid, gid = account.pw_uid, account.pw_gid
-    stores = [plan.caches_dir / "nginx" / ecosystem for ecosystem in Ecosystem]
-    for folder, mode in (
-        (plan.caches_dir, 0o755),
-        (plan.caches_dir / "log", 0o755),
-        (plan.caches_dir / "nginx", 0o700),
-        (plan.caches_dir / "nginx" / "temp", 0o700),
-        *((store, 0o700) for store in stores),
-        (plan.run_dir, 0o755),
-        (plan.run_dir / "empty", 0o755),
-        (plan.run_dir / "fetch", 0o700),
-    ):
+def prepare_files(plan: NginxPlan, user: str | None) -> Path:
+    """Makes the folders and the configuration, removes what a killed nginx left; the configuration's path.
+
+    Below the two outer folders all of it is done as the user, who could lead root astray there by links.
+    """
+    account = pwd.getpwnam(user) if user else None
+    uid, gid = (account.pw_uid, account.pw_gid) if account else (os.geteuid(), os.getegid())
+    for folder in (plan.caches_dir, plan.run_dir):
         folder.mkdir(parents=True, exist_ok=True)
-        os.chown(folder, uid, gid)
-        folder.chmod(mode)
-    for socket_file in (plan.run_dir / "nginx.sock", *(plan.run_dir / "fetch").glob("*.sock")):
-        socket_file.unlink(missing_ok=True)  # nginx does not listen where a file is
-    for store in stores:
-        for path in store.glob(f"*/*/*.{'[0-9]' * _SUFFIX_DIGITS}"):
-            path.unlink(missing_ok=True)
+        os.chown(folder, uid, gid, follow_symlinks=False)
+    with _acting_as(uid, gid):
+        for folder, mode in _folders(plan):
+            folder.mkdir(exist_ok=True)
+            folder.chmod(mode)
+        for left in _left_behind(plan):
+            left.unlink(missing_ok=True)
+        configuration = plan.run_dir / "nginx.conf"
+        write_atomic(configuration, render_nginx(plan))
+    return configuration
+
+
+def _folders(plan: NginxPlan) -> Iterator[tuple[Path, int]]:
+    yield from ((folder, 0o755) for folder in (plan.caches_dir, plan.caches_dir / "log", plan.run_dir))
+    yield plan.run_dir / "empty", 0o755
+    yield plan.run_dir / "fetch", 0o700
+    yield plan.caches_dir / "nginx", 0o700
+    yield from ((plan.caches_dir / "nginx" / name, 0o700) for name in ("temp", *Ecosystem))
+
+
+def _left_behind(plan: NginxPlan) -> Iterator[Path]:
+    """Sockets, which nginx finds in its way, and half-written files, which it would keep for ever."""
+    yield plan.run_dir / "nginx.sock"
+    yield from (plan.run_dir / "fetch").glob("*.sock")
+    for ecosystem in Ecosystem:
+        store = plan.caches_dir / "nginx" / ecosystem
+        yield from store.glob(f"*/*/*.{'[0-9]' * _SUFFIX_DIGITS}")
+
+
+@contextlib.contextmanager
+def _acting_as(uid: int, gid: int) -> Iterator[None]:
+    own = os.geteuid(), os.getegid()
+    os.setegid(gid)
+    os.seteuid(uid)
+    try:
+        yield
+    finally:
+        os.seteuid(own[0])
+        os.setegid(own[1])
 
 
 def contained_words(user: str | None) -> list[str]:

@@ -108,6 +108,14 @@ class Namespace:
             os.close(self._home)
             self._home = None
 
+    def cut_off(self) -> None:
+        """Takes the way out away, until `reconnect`."""
+        run(["ip", "-n", self.name, "route", "delete", "default"])
+
+    def reconnect(self) -> None:
+        """Gives the way out back; nothing happens where it is there."""
+        run(["ip", "-n", self.name, "route", "replace", "default", "via", self._outer])
+
     def outer_chains(self) -> frozenset[str]:
         """The chains of the machine's own packet filter, with their policies."""
         network = f"/proc/{os.getpid()}/fd/{self._home}" if self._home else "/proc/self/ns/net"

@@ -1,9 +1,9 @@
 """The command line's side of the API: requests, problems, event streams."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 import requests
@@ -12,6 +12,8 @@ from homeport.errors import Problem
 
 _CONNECT_S = 5
 _READ_S = 60  # the event stream sends a comment every 15 s
+_TIMEOUT: Final = (_CONNECT_S, _READ_S)
+_UPLOAD_TIMEOUT: Final = (60, 600)  # for each piece that is sent, and for what was sent to be looked through
 
 
 class ApiUnreachableError(Exception):
@@ -79,6 +81,19 @@ class ApiClient:
         except ValueError as error:
             raise self._foreign(answer) from error
 
+    def upload(self, path: str, archive: Iterable[bytes], **query: Any) -> Any:
+        """Sends a tar archive; one that has a length is announced, so that one too large is refused at once.
+
+        Raises:
+            ApiProblemError: the API refused.
+            ApiUnreachableError: it did not answer.
+        """
+        headers = {"Content-Type": "application/x-tar"}
+        answer = self._send(
+            "POST", path, timeout=_UPLOAD_TIMEOUT, data=archive, headers=headers, params=query
+        )
+        return answer.json()
+
     def pages(self, path: str, **query: Any) -> Iterator[dict[str, Any]]:
         """The items of a list, page by page."""
         cursor = None
@@ -101,7 +116,8 @@ class ApiClient:
             ApiProblemError: the API refused.
             ApiUnreachableError: it did not answer, or the answer broke off.
         """
-        with self._send("GET", path, params=query, stream=True, may_be_quiet=may_be_quiet) as answer:
+        timeout = (_CONNECT_S, None) if may_be_quiet else _TIMEOUT
+        with self._send("GET", path, params=query, stream=True, timeout=timeout) as answer:
             begun = b""
             try:
                 for piece in answer.iter_content(chunk_size=None):
@@ -129,9 +145,8 @@ class ApiClient:
                     pass
 
     def _send(
-        self, method: str, path: str, *, may_be_quiet: bool = False, **options: Any
+        self, method: str, path: str, *, timeout: tuple[float, float | None] = _TIMEOUT, **options: Any
     ) -> requests.Response:
-        timeout = (_CONNECT_S, None if may_be_quiet else _READ_S)
         try:
             answer = self._session.request(method, self._url + path, timeout=timeout, **options)
         except requests.RequestException as error:

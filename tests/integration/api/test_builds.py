@@ -14,6 +14,8 @@ import pytest
 import requests
 
 from api.app import create_app
+from homeport.cli.client import ApiClient, ApiProblemError
+from homeport.cli.packing import PackedFolder
 from homeport.state import uploads
 
 TAR = {"Content-Type": "application/x-tar"}
@@ -258,3 +260,22 @@ def test_uploads_side_by_side_all_arrive(send: Any, settings: Any) -> None:
         jobs = list(pool.map(lambda number: send(body, f"?name=mine-{number}").json()["id"], range(4)))
 
     assert all((settings.uploads_dir / f"{job}.tar").read_bytes() == body for job in jobs)
+
+
+def test_the_command_lines_client_is_told_why_an_upload_is_refused_in_its_middle(
+    settings: Any, token: str, serve: Any, tmp_path: Any
+) -> None:
+    settings.uploads_dir.mkdir()
+    small = settings.model_copy(update={"upload_max_bytes": MIB})
+    serve(create_app(small), port=int(settings.listen.rpartition(":")[2]))
+    folder = tmp_path / "large"
+    folder.mkdir()
+    (folder / "Dockerfile").write_bytes(b"x" * (64 * MIB))
+    client = ApiClient(f"http://{settings.listen}", token)
+
+    with pytest.raises(ApiProblemError) as announced:
+        client.upload("/v1/builds", PackedFolder(folder), name="mine")
+    with pytest.raises(ApiProblemError) as in_pieces:
+        client.upload("/v1/builds", iter(PackedFolder(folder)), name="mine")
+
+    assert announced.value.problem.code == in_pieces.value.problem.code == "payload_too_large"

@@ -49,13 +49,11 @@ def main() -> None:
     os.environ["REQUESTS_CA_BUNDLE"] = str(find_authorities(settings, os.environ.get("SSL_CERT_FILE", "")))
     port = settings.cache_port + DEVPI_OFFSET
     _refuse_taken_port(port)
-    origin = _origin_of(settings)
-    if why := why_remake(folder, origin=origin, max_bytes=settings.devpi_max_bytes):
+    if why := why_remake(folder, origin=_origin_of(settings), max_bytes=settings.devpi_max_bytes):
         _log.info("devpi's store is made anew: %s", why)
         _empty(folder)
-    threading.Thread(target=_watch, args=(folder, settings.devpi_max_bytes), daemon=True).start()
     try:
-        code = _serve(folder, port, origin, settings.pip_upstream)
+        code = _serve(settings, folder, port)
     except Exception:
         _log.exception("devpi could not start: its store is made anew")
         (folder / REMAKE_MARKER).touch()
@@ -113,7 +111,7 @@ def _empty(folder: Path) -> None:
     (folder / REMAKE_MARKER).unlink(missing_ok=True)
 
 
-def _serve(folder: Path, port: int, origin: str, upstream: str) -> int:
+def _serve(settings: Settings, folder: Path, port: int) -> int:
     """Becomes devpi-server, after initialising the store where it is missing; its exit code."""
     from devpi_server.config import get_pluginmanager, parseoptions
     from devpi_server.init import init
@@ -128,8 +126,9 @@ def _serve(folder: Path, port: int, origin: str, upstream: str) -> int:
     words += ["--restrict-modify", "root", *_CHEAP_KEYS]
     config = parseoptions(get_pluginmanager(), [str(word) for word in words])
     xom = xom_from_config(config)  # type: ignore[no-untyped-call]
-    _set_mirror(xom, upstream)
-    write_atomic(folder / "origin.json", origin)
+    _set_mirror(xom, settings.pip_upstream)
+    write_atomic(folder / "origin.json", _origin_of(settings))
+    threading.Thread(target=_watch, args=(folder, settings.devpi_max_bytes), daemon=True).start()
     return int(xom.main() or 0)
 
 
@@ -149,7 +148,7 @@ def _watch(folder: Path, max_bytes: int) -> None:
     next_measure = time.monotonic() + _MEASURE_S
     while True:
         time.sleep(_LOOK_S)
-        asked = (folder / REMAKE_MARKER).exists()
+        asked = (folder / REMAKE_MARKER).exists() or not (folder / "origin.json").exists()
         if not asked and time.monotonic() > next_measure:
             asked = folder_bytes(folder / "server") > max_bytes
             next_measure = time.monotonic() + _MEASURE_S

@@ -15,9 +15,10 @@ import psutil
 from build_cache.caches.addresses import find_caches
 from homeport.caches import DEVPI_OFFSET, PORT_OFFSETS, CacheAddresses, Ecosystem
 from homeport.settings import Settings
-from tests.harness.programs import start, wait_until
+from tests.harness.programs import start
 
 PARTS = ("nginx", "devpi")
+READY_S = 120
 
 
 class CachesBox:
@@ -53,7 +54,7 @@ class CachesBox:
         self._root.mkdir(mode=0o755, parents=True, exist_ok=True)
         for part in PARTS:
             self.start(part)
-        wait_until(self._all_answer, what="the package caches", timeout_s=60, log=self.log("nginx"))
+        self.wait_until_ready()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -106,14 +107,18 @@ class CachesBox:
         return used
 
     def wait_until_ready(self) -> None:
-        """Waits until builds can reach every cache."""
-        wait_until(self._all_answer, what="the package caches", timeout_s=60, log=self.log("nginx"))
+        """Waits until builds can reach every cache.
 
-    def _all_answer(self) -> bool:
-        found = self.addresses
-        if found.down:
-            time.sleep(0.1)
-        return not found.down and len(found.urls) == len(Ecosystem)
+        Raises:
+            RuntimeError: one of them ended, or was not there in time; with the end of its log.
+        """
+        deadline = time.monotonic() + READY_S
+        while found := self.addresses.down:
+            ended = [part for part, process in self._processes.items() if process.poll() is not None]
+            if ended or time.monotonic() > deadline:
+                logs = "\n".join(f"{part}: {self.log(part).read_text()[-1500:]}" for part in PARTS)
+                raise RuntimeError(f"not ready: {found}; ended: {ended}\n{logs}")
+            time.sleep(0.2)
 
     def _environment(self) -> dict[str, str]:
         given = {

@@ -16,6 +16,16 @@ _UNPACKED_AT_MOST = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
+class Entry:
+    """What a path is, and whose."""
+
+    is_folder: bool
+    mode: int
+    uid: int
+    gid: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class SavedImage:
     """One image in a saved archive. `config` is its whole configuration (OCI image-spec, config.md)."""
 
@@ -28,9 +38,12 @@ class SavedImage:
         """Its layers' identities, the lowest first."""
         return list(self.config["rootfs"]["diff_ids"])
 
-    def paths(self, *, above: int) -> set[str]:
-        """What the layers above the first so many hold, deletions among it."""
-        return {member.name for member, _ in self._members(above)}
+    def entries(self, *, first: int = 0, last: int | None = None) -> dict[str, Entry]:
+        """What some of its layers hold, by path, deletions among it; the highest layer's entries count."""
+        return {
+            member.name: Entry(is_folder=member.isdir(), mode=member.mode, uid=member.uid, gid=member.gid)
+            for member in self._headers(first, last)
+        }
 
     def places_of(self, pattern: re.Pattern[bytes], *, above: int) -> list[str]:
         """Where the pattern occurs above the first so many layers: in names, in content, also in gzip."""
@@ -41,6 +54,12 @@ class SavedImage:
                 f"{member.name}: {match.group()!r}" for text in texts if (match := pattern.search(text))
             ]
         return found
+
+    def _headers(self, first: int, last: int | None) -> Iterator[tarfile.TarInfo]:
+        with tarfile.open(self.archive) as outer:
+            for name in self.layers[first:last]:
+                with tarfile.open(fileobj=outer.extractfile(name)) as layer:
+                    yield from layer
 
     def _members(self, above: int) -> Iterator[tuple[tarfile.TarInfo, bytes]]:
         with tarfile.open(self.archive) as outer:

@@ -1,8 +1,11 @@
 """What builds say of their downloads, with real builds, caches and upstream, and what the box adds up."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,7 @@ import pytest
 
 from build_cache.report_text import report_lines
 from build_cache.traffic import request_log_dir
-from homeport.caches import BuildReport, CacheTraffic, Ecosystem
+from homeport.caches import BuildReport, CacheTraffic, DirectHost, Ecosystem
 from homeport.host.bridge_watch import watch_bridge
 from homeport.host.engine import Engine
 from homeport.settings import Settings
@@ -128,6 +131,20 @@ def test_what_goes_round_the_caches_is_told_beside_what_does_not(bench: Bench) -
 
     assert report.traffic[Ecosystem.APT].requests > 0
     assert [seen.host for seen in report.direct or ()] == ["203.0.113.8"]
+
+
+def test_what_the_engine_downloads_itself_went_round_the_caches(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "served").mkdir()
+    (tmp_path / "served" / "file").write_text(fresh())
+    serve = partial(SimpleHTTPRequestHandler, directory=str(tmp_path / "served"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), serve) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+
+        report = bench.build(f"FROM {BASE}\nARG WHERE={address}\nADD $WHERE/file /file").report
+
+        server.shutdown()
+    assert report.direct == (DirectHost(host="127.0.0.1", connections=1),)
 
 
 def test_connections_of_other_containers_are_not_the_builds(engine_box: EngineBox, bench: Bench) -> None:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection
+from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
@@ -16,6 +17,7 @@ from homeport.caches import DirectHost
 from homeport.errors import HomeportError
 from homeport.host.bridge_packets import DNS_PORT, Answer, Attempt, filter_program, parse_packet
 from homeport.host.engine import Bridge, Engine
+from homeport.host.sockets import listener_pid
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -116,7 +118,7 @@ class BridgeWatch:
         self._connections = DirectConnections(caches=caches, is_build_address=is_build_address)
         self._socket: socket.socket | None = None
         self._thread: threading.Thread | None = None
-        self._is_blind = True
+        self._is_whole = False
         self._stop = -1
 
     def __enter__(self) -> Self:
@@ -124,7 +126,6 @@ class BridgeWatch:
             self._socket = _open_socket(self._interface)
         except (OSError, ValueError):
             return self
-        self._is_blind = False
         self._stop = os.eventfd(0, os.EFD_CLOEXEC)
         self._thread = threading.Thread(target=self._watch, args=(self._socket,), daemon=True)
         self._thread.start()
@@ -138,7 +139,7 @@ class BridgeWatch:
         os.eventfd_write(self._stop, 1)
         self._thread.join()
         if _dropped(self._socket):
-            self._is_blind = True
+            self._is_whole = False
         self._socket.close()
         os.close(self._stop)
         self._socket = self._thread = None
@@ -148,7 +149,7 @@ class BridgeWatch:
 
         Not known: the bridge could not be watched, or the kernel dropped packets before they were read.
         """
-        return None if self._is_blind else self._connections.hosts()
+        return self._connections.hosts() if self._is_whole else None
 
     def _watch(self, source: socket.socket) -> None:
         waiting = select.poll()
@@ -157,13 +158,9 @@ class BridgeWatch:
         try:
             while not any(descriptor == self._stop for descriptor, _ in waiting.poll()):
                 self._drain(source)
-            if not self._drain(source):
-                self._is_blind = True
-        except (
-            OSError,
-            HomeportError,
-        ):  # the interface went away, or the engine did not say whose an address is
-            self._is_blind = True
+            self._is_whole = self._drain(source)
+        except (OSError, HomeportError):  # the interface went away, or the engine does not answer
+            return
 
     def _drain(self, source: socket.socket) -> bool:
         """Takes in what lies there; whether that was all."""
@@ -177,7 +174,7 @@ class BridgeWatch:
 
 
 def watch_bridge(engine: Engine, bridge: Bridge, cache_ports: Collection[int]) -> BridgeWatch:
-    """A watch of the engine's own bridge, where builds run; it knows nothing where the engine is elsewhere.
+    """A watch of the engine's own bridge, where builds run; nothing is known where that is elsewhere.
 
     Args:
         engine: tells builds' addresses from containers'.
@@ -188,9 +185,24 @@ def watch_bridge(engine: Engine, bridge: Bridge, cache_ports: Collection[int]) -
     def is_build_address(address: str) -> bool:
         return address not in engine.bridge_containers()
 
-    is_here = engine.docker_host.startswith("unix:")
+    interface = bridge.name if _shares_our_network(engine.docker_host) else ""
     caches = [(bridge.gateway, port) for port in cache_ports]
-    return BridgeWatch(bridge.name if is_here else "", caches=caches, is_build_address=is_build_address)
+    return BridgeWatch(interface, caches=caches, is_build_address=is_build_address)
+
+
+def _shares_our_network(docker_host: str) -> bool:
+    """Whether the engine's interfaces are ours: it may be on another machine, or in a network of its own.
+
+    A rootless engine is, and then an interface of the same name here is another engine's. Who listens on
+    the socket is not told across process namespaces: then it is taken for ours.
+    """
+    if not docker_host.startswith("unix:"):
+        return False
+    pid = listener_pid(Path(docker_host.removeprefix("unix:")))
+    try:
+        return not pid or Path(f"/proc/{pid}/ns/net").samefile("/proc/thread-self/ns/net")
+    except OSError:
+        return False
 
 
 def _open_socket(interface: str) -> socket.socket:

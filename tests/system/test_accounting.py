@@ -1,5 +1,7 @@
 """What builds say of their downloads, with real builds, caches and upstream, and what the box adds up."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +24,7 @@ from homeport.state.database import Database, migrate
 from tests.harness.building import BASE, TAG, BuildBench, fresh
 from tests.harness.caches import CachesBox, free_cache_port
 from tests.harness.engine import EngineBox
-from tests.harness.programs import run
+from tests.harness.programs import run, wait_until
 from workers.steward.cache_totals import add_new_traffic
 
 HOSTS = "sed -nE 's,^(URIs: |deb )https?://([^/ ]+).*,HOST=\\2,p' $(find /etc/apt/sources.list* -type f)"
@@ -162,4 +164,31 @@ def test_an_engine_that_is_not_reached_by_a_local_socket_leaves_it_unknown(engin
     with watch_bridge(engine, bridge, []) as watch:
         pass
 
+    assert watch.seen() is None
+
+
+def test_an_engine_in_a_network_of_its_own_leaves_it_unknown(engine_box: EngineBox, tmp_path: Path) -> None:
+    relay = (
+        f"import socket, time; s = socket.socket(socket.AF_UNIX); s.bind({str(tmp_path / 's')!r}); s.listen()"
+    )
+    engine = Engine(engine_box.docker_host)
+    bridge = engine.bridge()
+    engine.docker_host = f"unix://{tmp_path}/s"
+    argv = [
+        "setpriv",
+        "--pdeathsig",
+        "KILL",
+        "unshare",
+        "--net",
+        sys.executable,
+        "-c",
+        f"{relay}; time.sleep(99)",
+    ]
+    with subprocess.Popen(argv) as elsewhere:
+        wait_until((tmp_path / "s").exists, what="the socket", timeout_s=10)
+
+        with watch_bridge(engine, bridge, []) as watch:
+            pass
+
+        elsewhere.kill()
     assert watch.seen() is None

@@ -3,17 +3,17 @@
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Self
 from urllib.parse import urlsplit
 
 from build_cache.dockerfile import Client, client_of_target
-from build_cache.dockerfile.clients import mounts_for
 from build_cache.failure import BuildOutput, cannot_be_read
 from homeport.caches import CacheAddresses, Ecosystem
 
 _REFUSED: Final = re.compile(r"read-only file system|\bEROFS\b|resource busy|\bEBUSY\b", re.IGNORECASE)
 _PATH: Final = re.compile(r"[A-Za-z0-9._/+@-]+")
-_TARGETS: Final = {mount.target: mount.client for mount in mounts_for("")}
+# Where a program may have been that names a file of ours by its name alone.
+_FOLDERS: Final = ("", "/etc/", "/etc/uv/", "/etc/xdg/pip/", "/usr/etc/", "/usr/local/etc/", "/root/.bundle/")
 _CUT_OFF: Final = re.compile(
     r"refused|reset by peer|timed? ?out|closed connection|unreachable|hang up|connection failed|broken pipe"
     r"|connection (?:was )?closed|could not connect|failed to connect|incomplete ?read|end of file",
@@ -26,12 +26,20 @@ class Way:
     """How a build is tried.
 
     `without` are the clients that get no mount of ours, `keep_syntax` leaves the Dockerfile its own frontend,
-    `afresh` takes nothing from the layer cache.
+    `after_loss` is the second try after a cache went away.
     """
 
     without: frozenset[Client] = frozenset()
     keep_syntax: bool = False
-    afresh: bool = False
+    after_loss: bool = False
+
+    def is_afresh_after(self, way: Self) -> bool:
+        """Whether what the try in that way has made may be wrong, and must not be taken for a result.
+
+        A program may have hidden that it could not write its configuration, or have taken a package list
+        that was not to be had for an empty one.
+        """
+        return self.without != way.without or self.after_loss != way.after_loss
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,10 +70,9 @@ def next_way(tried: Tried) -> tuple[Way, str] | None:
     if tried.has_syntax_line and not way.keep_syntax and cannot_be_read(tried.output):
         reason = "The engine's own frontend cannot read it: built again with the one that it names."
         return replace(way, keep_syntax=True), reason
-    if tried.lost and not way.afresh:
-        # What ran before the failure may have taken a missing package list for an empty one, and been kept.
-        reason = f"The package cache of {', '.join(sorted(tried.lost))} went away in mid-build: built afresh."
-        return replace(way, afresh=True), reason
+    if tried.lost and not way.after_loss:
+        reason = f"The package cache of {', '.join(sorted(tried.lost))} went away in mid-build: built again."
+        return replace(way, after_loss=True), reason
     return None
 
 
@@ -77,13 +84,9 @@ def clients_in_the_way(line: str) -> Iterator[Client]:
     if not _REFUSED.search(line):
         return
     for word in _PATH.findall(line):
-        path = word.rstrip(".")
-        if client := client_of_target(path):
-            yield client
-        elif path.strip("./"):
-            yield from {
-                owner for target, owner in _TARGETS.items() if target.endswith("/" + path.lstrip("./"))
-            }
+        path = word.rstrip(".").removeprefix("./")
+        found = (client_of_target(folder + path) for folder in _FOLDERS)
+        yield from (client for client in found if client)
 
 
 def lost_caches(

@@ -16,6 +16,7 @@ LAST_LINES: Final = 40
 """How many of a step's last lines are kept for a failure."""
 
 _INSTRUCTION = re.compile(r"\[(?:(?P<stage>\S+) )?(?P<number>\d+)/(?P<of>\d+)\] (?P<text>.+)", re.DOTALL)
+_ONLY_STAGE: Final = "stage-0"  # BuildKit's name for the first one that has none
 _SHOWN_CHARACTERS: Final = 80
 _MB: Final = 1_000_000
 
@@ -62,7 +63,8 @@ class Vertex:
         found = _INSTRUCTION.fullmatch(self.name)
         if not found:
             return ""
-        stage = f"{found['stage']} " if found["stage"] else ""
+        is_named = found["stage"] and found["stage"] != _ONLY_STAGE
+        stage = f"{found['stage']} " if is_named else ""
         return f"{stage}{found['number']}/{found['of']}"
 
     @property

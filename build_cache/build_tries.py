@@ -12,12 +12,19 @@ from build_cache.buildx import BuildFollower, BuildxCall, buildx_environment
 from build_cache.caches.addresses import find_caches
 from build_cache.cgroup import BuildCgroup
 from build_cache.context import BuildSource
-from build_cache.dockerfile import Rewritten, render_configurations, rewrite_dockerfile
+from build_cache.dockerfile import (
+    SCRATCH_CONTEXT,
+    SCRATCH_FOLDER,
+    Rewritten,
+    render_configurations,
+    rewrite_dockerfile,
+)
 from build_cache.failure import BuildOutput, explain_failure, explain_shortage
 from build_cache.labels import final_base, image_labels
 from build_cache.request import BuildRequest
 from homeport.caches import CacheAddresses, Ecosystem
 from homeport.errors import BuildOutOfMemoryError, HomeportError
+from homeport.host.engine import Engine
 from homeport.host.files import read_bounded
 from homeport.host.programs import run_program
 from homeport.plans import Control
@@ -55,6 +62,7 @@ class BuildTries:
     """
 
     settings: Settings
+    engine: Engine
     request: BuildRequest
     source: BuildSource
     hearing: Hearing
@@ -83,8 +91,11 @@ class BuildTries:
             way, reason = following
             self._warn(reason)
             self._unread = self._output if way.keep_syntax else None
+            began_at = time.time()
             tried = self._try(way)
             following = None if self.cgroup.ran_out else next_way(tried)
+            if following is not None and following[0].is_afresh_after(way):
+                self.engine.forget_build_steps(began_at)
         if self._output.exit_code != 0:
             raise self._failure()
         return read_bounded(self.folder / _ID_FILE, 1000).decode().strip()
@@ -92,6 +103,12 @@ class BuildTries:
     def shortage(self) -> BuildOutOfMemoryError:
         """The error for want of memory."""
         return explain_shortage(self.request.service, self._output, self.cgroup.limits.memory_bytes)
+
+    @property
+    def instructions(self) -> list[str]:
+        """Those of the last try, with their variables replaced, each once."""
+        steps = {step.name: step for step in self._output.model.vertexes.values()}
+        return [step.instruction for step in steps.values()]
 
     def _failure(self) -> HomeportError:
         if self.cgroup.ran_out:
@@ -157,11 +174,18 @@ class BuildTries:
                 base=final_base(self.source.dockerfile, request.args, request.target),
             ),
             secrets=secrets,
-            contexts=request.contexts,
+            contexts=self._named_contexts(),
             target=request.target,
             cgroup_parent=self.cgroup.parent,
-            no_cache=way.afresh,
         )
+
+    def _named_contexts(self) -> dict[str, str]:
+        scratch = self.folder / SCRATCH_CONTEXT
+        place = scratch / SCRATCH_FOLDER
+        place.mkdir(parents=True, exist_ok=True)
+        place.chmod(0o1777)
+        given = {name: f"docker-image://{image}" for name, image in self.request.contexts.items()}
+        return given | {SCRATCH_CONTEXT: str(scratch)}
 
     def _lost(self, before: CacheAddresses, output: BuildOutput) -> Mapping[Ecosystem, str]:
         if output.exit_code == 0 or output.model.failing is None or not before.urls:

@@ -9,6 +9,7 @@ from pathlib import Path
 from build_cache.build_tries import BuildTries, Hearing
 from build_cache.cgroup import BUILD_CGROUP, BuildCgroup, build_limits
 from build_cache.context import BuildSource, read_source
+from build_cache.engine_downloads import with_engine_downloads
 from build_cache.labels import BUILT_LABEL
 from build_cache.request import BuildRequest, BuiltImage
 from build_cache.traffic import TrafficMeter, request_log_dir
@@ -88,6 +89,7 @@ class ImageBuilder:
         with BuildCgroup(build_limits(self._settings), name=self._cgroup_name) as cgroup:
             tries = BuildTries(
                 settings=self._settings,
+                engine=self._engine,
                 request=request,
                 source=source,
                 hearing=hearing,
@@ -105,7 +107,7 @@ class ImageBuilder:
         hearing.on_progress(1.0, "")
         report = BuildReport(
             traffic=meter.finish(),
-            direct=watch.seen(),
+            direct=with_engine_downloads(watch.seen(), tries.instructions),
             left_alone=tries.left_alone,
             warnings=tuple(tries.warnings),
             durations=tries.durations,

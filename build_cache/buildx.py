@@ -14,7 +14,11 @@ from homeport.settings import program_environment
 
 @dataclass(frozen=True, kw_only=True)
 class BuildxCall:
-    """What buildx is told. `secrets` gives the file of each secret's content by its id."""
+    """What buildx is told.
+
+    `secrets` gives the file of each secret's content by its id, `contexts` a folder or `docker-image://…` by
+    its name.
+    """
 
     context: Path
     dockerfile: Path
@@ -26,7 +30,6 @@ class BuildxCall:
     contexts: Mapping[str, str] = field(default_factory=dict)
     target: str = ""
     cgroup_parent: str = ""
-    no_cache: bool = False
 
     @property
     def argv(self) -> list[str]:
@@ -38,13 +41,9 @@ class BuildxCall:
         argv += [f"--build-arg={name}={value}" for name, value in sorted(self.args.items())]
         argv += [f"--label={name}={value}" for name, value in sorted(self.labels.items())]
         argv += [f"--secret=id={name},src={file}" for name, file in sorted(self.secrets.items())]
-        argv += [
-            f"--build-context={name}={place if place.startswith('/') else f'docker-image://{place}'}"
-            for name, place in sorted(self.contexts.items())
-        ]
+        argv += [f"--build-context={name}={place}" for name, place in sorted(self.contexts.items())]
         argv += [f"--target={self.target}"] if self.target else []
         argv += [f"--cgroup-parent={self.cgroup_parent}"] if self.cgroup_parent else []
-        argv += ["--no-cache"] if self.no_cache else []
         return [*argv, "--", str(self.context.resolve())]
 
 

@@ -4,6 +4,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +204,18 @@ class Engine:
         """
         self._remove("image", reference, lambda: self._client.remove_image(reference, force=False))
 
+    def forget_build_steps(self, since: float) -> None:
+        """Takes what instructions have made since that time, in seconds since 1970, out of the build cache.
+
+        Images keep their layers; nothing of it is taken for the result of an instruction any more.
+        """
+        with translated("clear its build cache"):
+            records = self._client.df().get("BuildCache") or []
+            made = [(_made_at(record), record["ID"]) for record in records if _made_at(record) >= since]
+            for _, name in sorted(made, reverse=True):  # what others stand upon goes last
+                wanted: Any = {"id": [name]}  # one at a time: more are refused
+                self._client.prune_builds(filters=wanted, all=True)
+
     def pull(
         self,
         reference: str,
@@ -271,6 +284,10 @@ class Engine:
                 return True
             time.sleep(0.1)
         return False
+
+
+def _made_at(record: Mapping[str, Any]) -> float:
+    return datetime.fromisoformat(record["CreatedAt"]).timestamp()
 
 
 def _label_filter(labels: Labels) -> list[str]:

@@ -54,12 +54,13 @@ def test_the_dockerfile_s_own_ignore_file_holds(bench: BuildBench) -> None:
 def test_a_dockerfile_that_writes_over_what_is_mounted_is_built_without_that_mount(
     bench: BuildBench, client: str, write: str
 ) -> None:
-    built = bench.build(
-        f"FROM {BASE}\nRUN echo {fresh()}; {write}\nRUN cat /etc/npm?c /etc/uv/uv.tom? || true"
-    )
+    text = f"FROM {BASE}\nRUN echo {fresh()}; {write}\nRUN cat /etc/npm?c /etc/uv/uv.tom? || true; echo "
 
-    assert any(line.endswith("| own") for line in bench.lines)
-    assert any(f"configuration of {client}:" in warning for warning in built.report.warnings)
+    for _ in range(2):  # what the first try of the first build left is not taken for a result
+        built = bench.build(text + fresh())
+
+        assert any(line.endswith("| own") for line in bench.lines)
+        assert any(f"configuration of {client}:" in warning for warning in built.report.warnings)
 
 
 def test_a_syntax_line_does_not_keep_a_build_from_going_offline(bench: BuildBench) -> None:

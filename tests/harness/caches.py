@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,8 @@ from tests.harness.programs import start
 
 PARTS = ("nginx", "devpi")
 READY_S = 120
+USER, USER_GROUP = "nobody", "nogroup"
+"""There on every Debian machine, and allowed nothing."""
 
 
 class CachesBox:
@@ -42,16 +45,18 @@ class CachesBox:
                 "run_dir": root / "run",
                 "docker_host": docker_host,
                 "cache_port": port,
+                "cache_user": USER,
                 **settings,
             }  # type: ignore[arg-type]
         )
         self._root = root
-        self._given = {"cache_port": port, **settings}
+        self._given = {"cache_port": port, "cache_user": USER, **settings}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Self:
         """Starts both and waits until builds can reach every cache."""
-        self._root.mkdir(mode=0o755, parents=True, exist_ok=True)
+        self.settings.caches_dir.mkdir(parents=True, exist_ok=True)
+        shutil.chown(self.settings.caches_dir, USER)
         for part in PARTS:
             self.start(part)
         self.wait_until_ready()
@@ -78,6 +83,9 @@ class CachesBox:
     def start(self, part: str) -> None:
         """Starts `nginx` or `devpi`; does not wait."""
         argv = [sys.executable, "-m", f"build_cache.caches.{part}"]
+        if part == "devpi":  # nginx changes its user by itself
+            own = [f"--reuid={USER}", f"--regid={USER_GROUP}", "--clear-groups", "--pdeathsig=KILL"]
+            argv = ["setpriv", *own, "--", *argv]
         self._processes[part] = start(argv, log=self.log(part), environment=self._environment())
 
     def stop(self, part: str, number: signal.Signals = signal.SIGTERM) -> None:

@@ -42,13 +42,18 @@ def main() -> None:
     settings = load_settings()
     set_up_logging(settings.log_format, process="nginx")
     user = settings.cache_user if os.geteuid() == 0 else None
-    program = _find_nginx()
+    program = find_nginx()
     gateway = wait_for_gateway(Engine(settings.docker_host))
     plan = make_plan(settings, gateway, environment_ca=os.environ.get("SSL_CERT_FILE", ""))
-    configuration = str(prepare_files(plan, user))
-    words = [*contained_words(user), program, "-c", configuration, "-p", str(plan.run_dir), "-e", "stderr"]
-    guard = [sys.executable, "-I", "-S", str(bridge_guard.__file__), gateway, *words]
-    os.execve(guard[0], guard, program_environment(TZ="UTC"))  # noqa: S606 - no shell is wanted
+    words = start_words(plan, prepare_files(plan, user), program=program, user=user)
+    os.execve(words[0], words, program_environment(TZ="UTC"))  # noqa: S606 - no shell is wanted
+
+
+def start_words(plan: NginxPlan, configuration: Path, *, program: str, user: str | None) -> list[str]:
+    """The command that runs nginx as the user for as long as the gateway's address is there."""
+    guard = [sys.executable, "-I", "-S", str(bridge_guard.__file__), plan.gateway]
+    nginx = [program, "-c", str(configuration), "-p", str(plan.run_dir), "-e", "stderr"]
+    return [*guard, *contained_words(user), *nginx]
 
 
 def wait_for_gateway(engine: Engine) -> str:
@@ -172,7 +177,12 @@ def _works(words: Sequence[str]) -> bool:
         return False
 
 
-def _find_nginx() -> str:
+def find_nginx() -> str:
+    """nginx's path.
+
+    Raises:
+        ProgramMissingError: it is not installed.
+    """
     path = program_environment()["PATH"] + ":/usr/sbin:/sbin"
     if program := shutil.which("nginx", path=path):
         return program

@@ -29,7 +29,8 @@ _APT_NAMES: Final = "|".join(
     )
 )
 
-_FRESH: Final = {Ecosystem.APT: "1m", Ecosystem.PIP: "5m", Ecosystem.NPM: "5m", Ecosystem.GEM: "5m"}
+_INDEX_S: Final = 300
+_APT_INDEX_S: Final = 60  # files of apt's index belong together, and are not all named by their hashes
 _ACCEL: Final = "X-Accel-Redirect X-Accel-Expires X-Accel-Limit-Rate X-Accel-Buffering X-Accel-Charset"
 _REDIRECTS: Final = "301 302 303 307 308"
 _FETCHED: Final = {
@@ -42,7 +43,8 @@ class NginxPlan:
     """What the configuration is made of.
 
     `resolvers` are as nginx writes them; `ca_file` verifies upstreams; files lie under `caches_dir`, what is
-    made anew at every start under `run_dir`; `ipv6` says whether the box reaches IPv6 addresses.
+    made anew at every start under `run_dir`; `ipv6`: the box reaches IPv6 addresses; `index_s`: for
+    how many seconds an index counts as fresh.
     """
 
     gateway: str
@@ -54,6 +56,12 @@ class NginxPlan:
     run_dir: Path
     max_bytes: int
     ipv6: bool = False
+    index_s: int = _INDEX_S
+
+    def fresh(self, ecosystem: Ecosystem) -> str:
+        """How long an index is served without asking whether it has changed, as nginx writes it."""
+        seconds = min(self.index_s, _APT_INDEX_S) if ecosystem is Ecosystem.APT else self.index_s
+        return f"{seconds}s"
 
     def port(self, ecosystem: Ecosystem) -> int:
         """The ecosystem's port on the gateway."""
@@ -203,12 +211,12 @@ def _apt_front(plan: NginxPlan) -> str:
 proxy_no_cache $unbounded $is_page;
 location / {{
 {checks}
- proxy_cache_valid 200 {_REDIRECTS} {_FRESH[Ecosystem.APT]};
+ proxy_cache_valid 200 {_REDIRECTS} {plan.fresh(Ecosystem.APT)};
 }}
 location ~ "/(?:pool/.|by-hash/{_HASHES})" {{
 {checks}
  proxy_cache_valid 200 365d;
- proxy_cache_valid {_REDIRECTS} {_FRESH[Ecosystem.APT]};
+ proxy_cache_valid {_REDIRECTS} {plan.fresh(Ecosystem.APT)};
 }}""",
     )
 
@@ -223,7 +231,7 @@ def _pip_front(plan: NginxPlan) -> str:
 location {PIP_INDEX_PATH} {{
  proxy_pass {devpi};
  proxy_cache_key "$pip_form $request_uri";
- proxy_cache_valid 200 {_FRESH[Ecosystem.PIP]};
+ proxy_cache_valid 200 {plan.fresh(Ecosystem.PIP)};
 }}
 location ~ ^{index}\\+[ef]/ {{
  proxy_pass {devpi};
@@ -246,7 +254,7 @@ sub_filter_types application/json application/vnd.npm.install-v1+json;
 sub_filter "{plan.upstreams.npm.url}/" "http://$http_host/";
 location / {{
  proxy_pass {_FETCHED[Ecosystem.NPM]};
- proxy_cache_valid 200 {_FRESH[Ecosystem.NPM]};
+ proxy_cache_valid 200 {plan.fresh(Ecosystem.NPM)};
 }}
 location ~ \\.tgz$ {{
  proxy_pass {_FETCHED[Ecosystem.NPM]};
@@ -264,7 +272,7 @@ def _gem_front(plan: NginxPlan) -> str:
 proxy_no_cache $unbounded $is_page;
 location / {{
  proxy_pass {_FETCHED[Ecosystem.GEM]};
- proxy_cache_valid 200 {_FRESH[Ecosystem.GEM]};
+ proxy_cache_valid 200 {plan.fresh(Ecosystem.GEM)};
 }}
 location ~ (?:\\.gem|\\.gemspec\\.rz)$ {{
  proxy_pass {_FETCHED[Ecosystem.GEM]};

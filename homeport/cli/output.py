@@ -115,8 +115,9 @@ class Printer:
         for text in (problem.why, problem.restored, problem.remedy):
             for line in harmless(text).splitlines():
                 console.print(f"  {escape(line)}")
+        told = problem.why.splitlines()
         for line in problem.facts.get("last_lines") or ():
-            if str(line) not in problem.why:
+            if str(line) not in told:
                 console.print(f"  [dim]| {escape(harmless(str(line)))}[/]")
 
 

@@ -32,7 +32,7 @@ def test_a_problem_is_told_with_the_last_lines_that_its_reason_does_not_have(
         why="Line 3 failed:\nno space",
         restored="Put back: reserve.",
         remedy="Mend line 3.",
-        facts={"last_lines": ["no space", "[bold]\x1b[2Jgave up"]},
+        facts={"last_lines": ["no space", "space", "[bold]\x1b[2Jgave up"]},
     )
 
     Printer(is_json=False).problem(problem)
@@ -45,6 +45,7 @@ def test_a_problem_is_told_with_the_last_lines_that_its_reason_does_not_have(
         "  no space",
         "  Put back: reserve.",
         "  Mend line 3.",
+        "  | space",
         "  | [bold]gave up",
     ]
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Final
 
 VERSION: Final = "1.2.0"
-OLD_VERSION: Final = "1.1.0"
 KIB = 1024
 MIB = 1024 * KIB
 
@@ -41,19 +40,28 @@ class Package:
 APP_ONE: Final = "lantern-alpha"
 APP_TWO: Final = "lantern-beta"
 
-_SHARED = ("lantern-parser", "lantern-media", "lantern-words")
 
+def package_set(*, large_bytes: int = 4 * MIB, parts: int = 0) -> tuple[Package, ...]:
+    """The packages that both apps share but for one each, and a few more that only the second needs.
 
-def package_set(*, large_bytes: int = 4 * MIB) -> tuple[Package, ...]:
-    """The packages; `large_bytes` is the size of the one that is most of both apps."""
+    Args:
+        large_bytes: the size of the largest of the shared ones.
+        parts: how many further packages of 1 MiB both need.
+    """
+    pieces = tuple(
+        Package(name=f"lantern-part{number:02}", size_bytes=MIB, needs=("lantern-core",))
+        for number in range(parts)
+    )
+    shared = ("lantern-parser", "lantern-media", "lantern-words", *(piece.name for piece in pieces))
     return (
         Package(name="lantern-core", size_bytes=20 * KIB),
         Package(name="lantern-parser", size_bytes=60 * KIB, needs=("lantern-core",)),
         Package(name="lantern-media", size_bytes=large_bytes, needs=("lantern-core",)),
         Package(name="lantern-words", size_bytes=10 * KIB, scope="lantern"),
         Package(name="lantern-extra", size_bytes=90 * KIB, needs=("lantern-core",)),
-        Package(name=APP_ONE, size_bytes=40 * KIB, needs=_SHARED),
-        Package(name=APP_TWO, size_bytes=30 * KIB, needs=(*_SHARED, "lantern-extra")),
+        *pieces,
+        Package(name=APP_ONE, size_bytes=40 * KIB, needs=shared),
+        Package(name=APP_TWO, size_bytes=30 * KIB, needs=(*shared, "lantern-extra")),
     )
 
 

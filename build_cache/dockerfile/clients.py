@@ -1,7 +1,7 @@
 """The package clients: where each looks for its configuration, and what we mount there. Pure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from packageurl.contrib.purl2url import get_download_url
 
 from build_cache.caches.addresses import PIP_INDEX_PATH
+from build_cache.dockerfile.users import User
 from homeport.caches import CacheAddresses, Ecosystem
 
 
@@ -30,17 +31,30 @@ class Client(StrEnum):
     """Ruby's packages by a Gemfile; it reads none of gem's files."""
 
 
+SCRATCH_CONTEXT: Final = "homeport-scratch"
+"""The named build context that every build of a rewritten file is given: a folder with `SCRATCH_FOLDER`."""
+SCRATCH_FOLDER: Final = "open"
+"""An empty folder in it that everybody may write to (mode 1777).
+
+What clients keep of their downloads names its origin; so they keep it in a mount of this folder, which
+is each RUN's own, lies on the disk, and is thrown away afterwards.
+"""
+_SCRATCH = "/var/cache/homeport"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Mount:
-    """A secret's file as a RUN sees it, and the secret's name (its id)."""
+    """What a RUN sees of ours: a secret's file, or the scratch folder where `name` is empty."""
 
-    name: str
+    name: str = ""
     client: Client
     target: str
 
     @property
     def flag(self) -> str:
         """The flag of RUN."""
+        if not self.name:
+            return f"--mount=type=bind,from={SCRATCH_CONTEXT},source={SCRATCH_FOLDER},target={self.target},rw"
         return f"--mount=type=secret,id={self.name},target={self.target},mode=0444"
 
 
@@ -71,14 +85,26 @@ _FIXED_MOUNTS: Final = (
 )
 _BUNDLER_FILE = ".bundle/config"
 _BUNDLER_NAME = "hp-bundler"
-_OUR_MOUNT = re.compile(r" --mount=type=secret,id=hp-[a-z-]+,target=[^\s,]+,mode=0444")
+# Where gem keeps lists by the server's address; it has no setting for that.
+_GEM_LISTS = (".cache/gem/specs", ".local/share/gem/specs")
+_OUR_MOUNT = re.compile(
+    r" --mount=type=(?:secret,id=hp-[a-z-]+,target=[^\s,]+,mode=0444"
+    rf"|bind,from={SCRATCH_CONTEXT},source={SCRATCH_FOLDER},target=[^\s,]+,rw)"
+)
 
 
-def mounts_for(home: str | None) -> list[Mount]:
-    """What a RUN is given whose user has this home folder; None where that is not known."""
-    mounts = list(_FIXED_MOUNTS)
-    if home is not None:
-        target = f"{home.rstrip('/')}/{_BUNDLER_FILE}"
+def mounts_for(user: User, clients: Collection[Client]) -> list[Mount]:
+    """What a RUN of this user is given for these clients, in a fixed order."""
+    mounts = [mount for mount in _FIXED_MOUNTS if mount.client in clients]
+    if not {Client.PIP, Client.UV, Client.NPM}.isdisjoint(clients):
+        mounts.append(Mount(client=Client.NPM, target=_SCRATCH))
+    if Client.GEM in clients:
+        mounts += [Mount(client=Client.GEM, target=f"{user.home}/{place}") for place in _GEM_LISTS]
+    if Client.BUNDLER in clients:
+        if not user.is_root:  # a folder that is made for the mount belongs to root
+            folder = f"{user.home}/{_BUNDLER_FILE}".rpartition("/")[0]
+            mounts.append(Mount(client=Client.BUNDLER, target=folder))
+        target = f"{user.home}/{_BUNDLER_FILE}"
         mounts.append(Mount(name=_BUNDLER_NAME, client=Client.BUNDLER, target=target))
     return mounts
 
@@ -126,16 +152,24 @@ def _apt(url: str | None) -> list[str]:
 def _pip(url: str | None) -> list[str]:
     if not url:
         return []
-    return ["[global]", f"index-url = {url}{PIP_INDEX_PATH}", f"trusted-host = {urlsplit(url).hostname}"]
+    return [
+        "[global]",
+        f"index-url = {url}{PIP_INDEX_PATH}",
+        f"trusted-host = {urlsplit(url).hostname}",
+        f"cache-dir = {_SCRATCH}/pip",
+    ]
 
 
 def _uv(url: str | None) -> list[str]:
     # older releases know no [[index]], newer ones still know this
-    return [f'index-url = "{url}{PIP_INDEX_PATH}"'] if url else []
+    # and it links no files from its cache, which lies on another file system
+    settings = {"index-url": f"{url}{PIP_INDEX_PATH}", "cache-dir": f"{_SCRATCH}/uv", "link-mode": "copy"}
+    return [f'{name} = "{value}"' for name, value in settings.items()] if url else []
 
 
 def _npm(url: str | None) -> list[str]:
-    return [f"registry={url}/"] if url else []
+    # the cache takes no POST, which an audit is
+    return [f"registry={url}/", f"cache={_SCRATCH}/npm", "audit=false"] if url else []
 
 
 def _gem(url: str | None) -> list[str]:

@@ -31,7 +31,7 @@ _SIGNS = (
     _Signs(
         client=Client.PIP,
         variable=r"PIP_(?:INDEX_URL|CONFIG_FILE|NO_INDEX)|XDG_CONFIG_DIRS",
-        text=r"\bpip\.conf\b|/etc/xdg\b|\bpip3?(?:\.\d+)? config\b|\bpip-compile\b|\bpip3? lock\b",
+        text=r"\bpip\.conf\b|/etc/xdg\b|\bpip3?(?:\.\d+)? config\b",
         files=r"pip\.conf",
     ),
     _Signs(
@@ -49,17 +49,23 @@ _SIGNS = (
     _Signs(
         client=Client.GEM,
         variable=r"GEMRC",
-        text=r"/etc/gemrc\b|\bgem sources?\b",
+        text=r"/etc/gemrc\b",
     ),
     _Signs(
         client=Client.BUNDLER,
         variable=r"BUNDLE_(?:MIRROR\w*|USER_CONFIG|USER_HOME|CONFIG|IGNORE_CONFIG)",
-        text=r"\.bundle\b|\bbundler? config\b(?![^;&|\n]*--local)|\bbundle config\b[^;&|\n]*\bmirror",
+        text=r"\.bundle/config\b|\bbundler? config\b(?![^;&|\n]*--local)|\bbundle config\b[^;&|\n]*\bmirror",
         files=r"(?:.*/)?\.bundle/config",
     ),
 )
-# What writes the address that it fetched from into a lock file, which would stay in the image.
-_UV_LOCKS = re.compile(r"\buv\s+(?:-\S+\s+)*(?:sync|lock|add|run|remove|tree|export)\b")
+# What writes the address that it fetches from into files that stay in the image.
+_COMMAND = r"(?:^|[;&|(\[{\n\"'])\s*(?:\w+=\S*\s+)*"
+_RECORDS = {
+    Client.PIP: re.compile(r"\bpip-compile\b|\bpip3? lock\b"),
+    Client.UV: re.compile(r"\buv\s+(?:-\S+\s+)*(?:sync|lock|add|remove|run|export|tree|tool|init)\b"),
+    Client.NPM: re.compile(_COMMAND + r"(?:corepack\s+)?(?:pnpm|yarn)\b(?!@)"),
+    Client.GEM: re.compile(r"\bgem\s+sources?\b"),
+}
 _USES_UV = re.compile(r"\buv\b")
 _ASSIGNED = re.compile(r"(\w+)(?:=|\s|$)")
 
@@ -99,13 +105,17 @@ def _why(
     return None
 
 
+def recording_clients(run: Instruction) -> dict[Client, str]:
+    """The clients that would leave a cache's address behind in this RUN, each with what shows it."""
+    found = {client: signs.search(run.text) for client, signs in _RECORDS.items()}
+    return {client: _one_line(match[0]).lstrip("&|;([{\"' ") for client, match in found.items() if match}
+
+
 def _why_no_uv(instructions: Sequence[Instruction], context_files: Collection[str]) -> str | None:
-    runs = [instruction for instruction in instructions if instruction.keyword == "RUN"]
     lock = next((path for path in sorted(context_files) if PurePosixPath(path).name == "uv.lock"), None)
-    if lock and any(_USES_UV.search(run.text) for run in runs):
+    if lock and any(run.keyword == "RUN" and _USES_UV.search(run.text) for run in instructions):
         return f"{lock} names where every package comes from, and does not fit another index"
-    locking = next((run for run in runs if _UV_LOCKS.search(run.text)), None)
-    return f"line {locking.line} would write the cache's address into a uv.lock" if locking else None
+    return None
 
 
 def _names_set(instruction: Instruction) -> Iterator[str]:

@@ -5,13 +5,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from build_cache.dockerfile.clients import Client, mounts_for
-from build_cache.dockerfile.homes import HomeFolders
-from build_cache.dockerfile.own import configured_clients
+from build_cache.dockerfile.own import configured_clients, recording_clients
 from build_cache.dockerfile.parse import Directive, Dockerfile, Instruction, parse_dockerfile
+from build_cache.dockerfile.users import User, Users
 
 _KNOWN_FRONTEND = re.compile(r"(?:docker\.io/)?docker/dockerfile(?:-upstream)?(?:[:@]\S*)?")
 _NO_NETWORK = re.compile(r"""--network=(['"]?)none\1""")
-_USES_BUNDLER = re.compile(r"\bbundler?\b")
+_USES = {Client.BUNDLER: re.compile(r"\bbundler?\b"), Client.GEM: re.compile(r"\bgem\s+install\b")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,14 +70,14 @@ class _Rewriting:
         self.left_alone: list[str] = list(configured.values())
         self._instructions = dockerfile.instructions
         self._configured = frozenset(configured)
-        self._homes = HomeFolders(dockerfile.instructions)
+        self._users = Users(dockerfile.instructions)
 
     def apply(self, source: bytes, without: frozenset[Client]) -> bytes:
         """The source with a mount behind every RUN that takes one."""
         pieces: list[bytes] = []
         copied = 0
         for instruction in self._instructions:
-            self._homes.enter(instruction)
+            self._users.enter(instruction)
             if instruction.keyword == "ONBUILD" and instruction.arguments[:3].upper() == "RUN":
                 self._leave(instruction, "what ONBUILD runs stays in the image's configuration")
             if instruction.keyword != "RUN":
@@ -90,17 +90,36 @@ class _Rewriting:
             copied = instruction.keyword_end
         return b"".join([*pieces, source[copied:]])
 
-    def _leave(self, instruction: Instruction, why: str) -> None:
-        self.left_alone.append(f"Line {instruction.line} gets no cache: {why}.")
+    def _leave(self, instruction: Instruction, why: str, what: str = "cache") -> None:
+        self.left_alone.append(f"Line {instruction.line} gets no {what}: {why}.")
 
     def _flags(self, instruction: Instruction, without: frozenset[Client]) -> bytes:
-        home = self._homes.current()
-        if home is None and Client.BUNDLER not in without and _USES_BUNDLER.search(instruction.text):
-            self._leave(instruction, "the home folder of its user, where bundler looks, is not known")
-        mounts = [mount for mount in mounts_for(home) if mount.client not in without]
+        user = self._users.current()
+        clients = set(Client) - without
+        for client, shown in recording_clients(instruction).items():
+            if client in clients:
+                self._leave(
+                    instruction, f"`{shown}` would keep its address in the image", f"cache for {client}"
+                )
+                clients.remove(client)
+        for client, why in _unfit(user).items():
+            if client in clients and _USES[client].search(instruction.text):
+                self._leave(instruction, why, f"cache for {client}")
+            clients.discard(client)
+        mounts = mounts_for(user, clients)
         mounts = [mount for mount in mounts if not any(mount.target in flag for flag in instruction.flags)]
-        self.secrets |= {mount.name: mount.client for mount in mounts}
+        self.secrets |= {mount.name: mount.client for mount in mounts if mount.name}
         return "".join(f" {mount.flag}" for mount in mounts).encode()
+
+
+def _unfit(user: User) -> dict[Client, str]:
+    """The clients that cannot be set up for this user, each with the reason."""
+    unfit: dict[Client, str] = {}
+    if not user.home:
+        unfit[Client.BUNDLER] = "the home folder of its user, where bundler looks, is not known"
+    if not user.is_root:
+        unfit[Client.GEM] = "gem would keep its address in the home folder of a user who is not root"
+    return unfit
 
 
 def _why_unreadable(dockerfile: Dockerfile, *, is_known_frontend: bool) -> str:

@@ -1,7 +1,8 @@
-"""The home folder of the user that a RUN has, as far as a Dockerfile tells. Pure."""
+"""Who runs a RUN, and where that user's home folder is, as far as a Dockerfile tells. Pure."""
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from build_cache.dockerfile.bases import stage_of, substitute
 from build_cache.dockerfile.parse import Instruction, split_words
@@ -28,7 +29,15 @@ _ROOT = ("", "root", "0")
 _OFFICIAL_USERS = {"node": "/home/node"}
 
 
-class HomeFolders:
+@dataclass(frozen=True, kw_only=True)
+class User:
+    """Whoever runs a RUN; `home` is empty where it is not known."""
+
+    is_root: bool = True
+    home: str = "/root"
+
+
+class Users:
     """Follows the stages of a file; `enter` every instruction in turn, then ask for `current`."""
 
     def __init__(self, instructions: Sequence[Instruction]) -> None:
@@ -55,11 +64,11 @@ class HomeFolders:
                 self._user = substitute(instruction.arguments, self._values).partition(":")[0]
         self._stages[self._stage] = (self._user, self._home)
 
-    def current(self) -> str | None:
-        """The user's home folder; None where it is not known."""
-        if self._home:
-            return self._home
-        return "/root" if self._user in _ROOT else self._homes.get(self._user)
+    def current(self) -> User:
+        """Whoever would run a RUN here; root, where only the base image could tell."""
+        is_root = self._user in _ROOT
+        home = self._home or ("/root" if is_root else self._homes.get(self._user, ""))
+        return User(is_root=is_root, home=home.rstrip("/"))
 
     def _read_values(self, instruction: Instruction) -> None:
         words = instruction.arguments.split()

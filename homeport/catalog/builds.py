@@ -2,7 +2,7 @@
 
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +17,7 @@ from homeport.errors import Finding
 _DOCKERFILE_BYTES: Final = 1024 * 1024
 _NAMES_IMAGES: Final = re.compile(r"\s*(?:FROM|ARG)\s|.*\bfrom=", re.IGNORECASE)
 _WORD: Final = re.compile(r"[^\s=,\"'\[\]]+")
-_STAGE: Final = re.compile(r"^\s*FROM\s.*\sAS\s+(\S+)", re.IGNORECASE | re.MULTILINE)
+_LONGEST_CHAIN: Final = 32  # of images that are built upon each other; no app needs a tenth of that
 _COMMON_PREFIX: Final = re.compile(r"(?:docker\.io/)?(?:library/)?")
 
 
@@ -122,8 +122,13 @@ class _Builds:
         for name, image in images.items():
             if name not in self.specs and (twin := built.get(image)) is not None:
                 self.specs[name], self._places[name] = self.specs[twin], self._places[twin]
+        words: dict[tuple[Path, str], set[str]] = {}
         for name, spec in self.specs.items():
-            named = _images_named_by(spec) & built.keys() - {images.get(name, ""), *spec.upon}
+            place = (spec.context, spec.dockerfile)
+            if place not in words:
+                words[place] = _images_named_in(*place)
+            named = words[place] | {_plain(value) for value in spec.args.values()}
+            named &= built.keys() - {images.get(name, ""), *spec.upon}
             self.specs[name] = replace(spec, upon={**spec.upon, **{image: built[image] for image in named}})
 
     def in_order(self) -> dict[str, BuildSpec]:
@@ -141,6 +146,12 @@ class _Builds:
             self._refuse(above[-1], (), "build-circle", what, "Build one of them upon something else.")
             return
         if service in ordered:
+            return
+        if len(above) == _LONGEST_CHAIN:
+            what = f"More than {_LONGEST_CHAIN} images are built upon each other."
+            self._refuse(
+                service, (), "build-chain", what, "Build several steps in one Dockerfile, as stages."
+            )
             return
         for name, other in sorted(self.specs[service].upon.items()):
             if other in self.specs:
@@ -173,23 +184,31 @@ class _Builds:
             self.findings.append(finding)
 
 
-def _images_named_by(spec: BuildSpec) -> set[str]:
-    """What may be an image in the Dockerfile: every word where images are named, its own stages apart.
+def _images_named_in(context: Path, dockerfile: str) -> set[str]:
+    """What may be an image in a Dockerfile: every word where images are named, its own stages apart.
 
     More than there are does no harm: only names that a service of the same definition has are looked for.
     """
-    path = find_inside(spec.context, spec.dockerfile)
+    path = find_inside(context, dockerfile)
     if path is None or not path.is_file():
         return set()
     with path.open("rb") as file:
         text = file.read(_DOCKERFILE_BYTES).decode("utf-8", "replace")
-    words = {_plain(word) for line in _naming_lines(text) for word in _WORD.findall(line)}
-    words |= {_plain(value) for value in spec.args.values()}
-    return words - {stage.lower() for stage in _STAGE.findall(text)}
+    words: set[str] = set()
+    stages: set[str] = set()
+    for line in text.splitlines():
+        if not _NAMES_IMAGES.match(line) or line.lstrip().startswith("#"):
+            continue
+        words |= {_plain(word) for word in _WORD.findall(line)}
+        stages |= _stage_named_in(line.split())
+    return words - stages
 
 
-def _naming_lines(text: str) -> Iterator[str]:
-    return (line for line in text.splitlines() if _NAMES_IMAGES.match(line) and line.lstrip()[:1] != "#")
+def _stage_named_in(words: Sequence[str]) -> set[str]:
+    """The stage that `FROM image AS stage` names."""
+    if len(words) < 4 or (words[0].upper(), words[-2].upper()) != ("FROM", "AS"):
+        return set()
+    return {words[-1].lower()}
 
 
 def _plain(reference: str) -> str:

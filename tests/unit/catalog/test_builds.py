@@ -126,6 +126,30 @@ def test_a_circle_is_refused_and_named(read: Read) -> None:
     assert "web -> b -> web" in finding.what
 
 
+def test_a_chain_without_end_is_refused(read: Read) -> None:
+    services = "".join(
+        f"  s{n}: {{build: {{context: web, additional_contexts: {{b: 'service:s{n + 1}'}}}}}}\n"
+        for n in range(1200)
+    )
+
+    with pytest.raises(DefinitionInvalidError) as caught:
+        read(f"services:\n  web: {{build: web}}\n{services}  s1200: {{build: web}}\n", web="FROM b\n")
+
+    assert "build-chain" in {finding.rule for finding in caught.value.findings}
+
+
+@pytest.mark.parametrize("text", ["\n" * 900_000, "FROM " + " AS" * 300_000, "FROM x AS " + " " * 900_000])
+def test_a_hostile_dockerfile_is_read_in_no_time(read: Read, text: str) -> None:
+    loaded = read(
+        "services:\n"
+        + "".join(f"  s{n}: {{build: web, image: 'i{n}'}}\n" for n in range(200))
+        + "  web: {build: web}\n",
+        web=text,
+    )
+
+    assert all(spec.upon == {} for spec in loaded.built_services.values())
+
+
 def test_a_context_of_a_service_that_is_not_built_is_refused(read: Read) -> None:
     with pytest.raises(DefinitionInvalidError) as caught:
         read(

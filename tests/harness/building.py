@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ class BuildBench:
         self.settings = {"docker_host": self.docker_host, "stall_s": 60, "ceiling_s": 300, **settings}
         self.shown: list[tuple[float, str]] = []
         self.lines: list[str] = []
+        self.on_line: Callable[[str], None] = lambda line: None
 
     def build(self, text: str, *, cancel_s: float = 600, **more: Any) -> BuiltImage:
         """Builds the Dockerfile; what is no setting stands in the request."""
@@ -58,8 +60,12 @@ class BuildBench:
             BuildRequest(**request),
             control=CancelAfter(cancel_s),
             on_progress=lambda fraction, detail: self.shown.append((fraction, detail)),
-            log=self.lines.append,
+            log=self._log,
         )
+
+    def _log(self, line: str) -> None:
+        self.lines.append(line)
+        self.on_line(line)
 
     def said(self) -> str:
         """The log as one text."""

@@ -159,7 +159,10 @@ def contained_words(user: str | None) -> list[str]:
     That takes a process namespace; where none may be made (in a container, say, which is one itself), the
     program's first process alone dies with its parent.
     """
-    as_user = ["--reuid", user, "--regid", user, "--clear-groups", "--no-new-privs"] if user else []
+    as_user: list[str] = []
+    if user:  # its group may have another name
+        group = str(pwd.getpwnam(user).pw_gid)
+        as_user = ["--reuid", user, "--regid", group, "--clear-groups", "--no-new-privs"]
     tied = ["setpriv", *as_user, "--pdeathsig", "KILL", "--"]
     namespace = ["unshare", "--fork", "--pid", "--kill-child=KILL"]
     if os.geteuid() != 0:

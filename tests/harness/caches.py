@@ -15,13 +15,14 @@ import psutil
 
 from build_cache.caches.addresses import find_caches
 from homeport.caches import DEVPI_OFFSET, PORT_OFFSETS, CacheAddresses, Ecosystem
+from homeport.cli.components import drop_privileges
 from homeport.settings import Settings
 from tests.harness.programs import start
 
 PARTS = ("nginx", "devpi")
 READY_S = 120
-USER, USER_GROUP = "nobody", "nogroup"
-"""There on every Debian machine, and allowed nothing."""
+USER = "daemon"
+"""There on every Debian machine, with a group of its name."""
 
 
 class CachesBox:
@@ -84,8 +85,7 @@ class CachesBox:
         """Starts `nginx` or `devpi`; does not wait."""
         argv = [sys.executable, "-m", f"build_cache.caches.{part}"]
         if part == "devpi":  # nginx changes its user by itself
-            own = [f"--reuid={USER}", f"--regid={USER_GROUP}", "--clear-groups", "--pdeathsig=KILL"]
-            argv = ["setpriv", *own, "--", *argv]
+            argv = [*drop_privileges(USER), *argv]
         self._processes[part] = start(argv, log=self.log(part), environment=self._environment())
 
     def stop(self, part: str, number: signal.Signals = signal.SIGTERM) -> None:

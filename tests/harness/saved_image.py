@@ -45,6 +45,14 @@ class SavedImage:
             for member in self._headers(first, last)
         }
 
+    def read_layers(self) -> Iterator[bytes]:
+        """Its layers as tar archives, the lowest first."""
+        with tarfile.open(self.archive) as outer:
+            for name in self.layers:
+                file = outer.extractfile(name)
+                assert file is not None
+                yield file.read()
+
     def places_of(self, pattern: re.Pattern[bytes], *, above: int) -> list[str]:
         """Where the pattern occurs above the first so many layers: in names, in content, also in gzip."""
         found = []

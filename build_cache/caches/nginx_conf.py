@@ -244,14 +244,18 @@ location / {{ return 404 "Homeport's Python cache has its index at {PIP_INDEX_PA
 
 
 def _npm_front(plan: NginxPlan) -> str:
+    # npm writes the tarballs' addresses into its lock files, and fetches those of the public registry from
+    # the one that it is configured with: so they are the public one's, and no lock file names a cache
+    own, public = plan.upstreams.npm.url, plan.upstreams.public_npm.url
+    renaming = f"""sub_filter_once off;
+sub_filter_types application/json application/vnd.npm.install-v1+json;
+sub_filter "{own}/" "{public}/";"""
     return _front(
         plan,
         Ecosystem.NPM,
         f"""proxy_cache_key "$npm_form $request_uri";
 proxy_no_cache $unbounded $is_page;
-sub_filter_once off;
-sub_filter_types application/json application/vnd.npm.install-v1+json;
-sub_filter "{plan.upstreams.npm.url}/" "http://$http_host/";
+{"" if own == public else renaming}
 location / {{
  proxy_pass {_FETCHED[Ecosystem.NPM]};
  proxy_cache_valid 200 {plan.fresh(Ecosystem.NPM)};

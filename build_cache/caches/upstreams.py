@@ -46,11 +46,13 @@ class Upstream:
 class Upstreams:
     """Every ecosystem's upstream, but pip's, which is devpi's business.
 
-    `apt_hosts` are such as `host` or `host:port`, asked though their names do not look public.
+    `apt_hosts` are such as `host` or `host:port`, asked though their names do not look public;
+    `public_npm` is the registry that every npm takes for the one it is configured with.
     """
 
     npm: Upstream
     gem: Upstream
+    public_npm: Upstream
     apt_hosts: Sequence[str] = ()
 
 
@@ -67,6 +69,7 @@ def upstreams_of(settings: Settings) -> Upstreams:
     return Upstreams(
         npm=_upstream(settings.npm_upstream, "npm"),
         gem=_upstream(settings.gem_upstream, "gem"),
+        public_npm=_upstream("", "npm"),
         apt_hosts=tuple(apt_hosts),
     )
 

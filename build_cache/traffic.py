@@ -149,11 +149,13 @@ def _parse_line(line: bytes) -> tuple[Ecosystem, CacheTraffic] | None:
 
 
 def _traffic(request: Mapping[str, Any]) -> CacheTraffic:
+    cache = str(request.get("cache"))
     return CacheTraffic(
         requests=1,
-        hits=int(str(request.get("cache")) in _HITS),
+        hits=int(cache in _HITS),
         bytes_served=_sum_of(request.get("sent")),
-        bytes_fetched=_sum_of(request.get("fetched")),
+        # a stale answer is given where upstream has none: what was received is our own fetcher's word for that
+        bytes_fetched=0 if cache == "STALE" else _sum_of(request.get("fetched")),
     )
 
 

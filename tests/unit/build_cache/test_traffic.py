@@ -29,6 +29,10 @@ def test_what_was_fetched_is_no_hit(status: str | None) -> None:
     assert traffic == CacheTraffic(requests=1, bytes_served=100, bytes_fetched=120)
 
 
+def test_an_answer_that_says_that_upstream_is_gone_was_not_fetched() -> None:
+    assert _apt(_line(cache="STALE", fetched="300")).bytes_fetched == 0
+
+
 @pytest.mark.parametrize(
     ("fetched", "total"), [("-", 0), ("", 0), ("12, 30", 42), ("0, - : 7", 7), (9, 9), ([1, 2], 3)]
 )

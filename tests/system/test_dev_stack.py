@@ -1,5 +1,6 @@
 """docker-compose.dev.yml on the private engine, by the commands that it gives: Homeport as services."""
 
+import json
 import os
 import shlex
 import subprocess
@@ -11,6 +12,7 @@ import requests
 from docker.models.containers import Container
 
 from compose.program import find_compose
+from tests.harness.caches import free_cache_port
 from tests.harness.engine import EngineBox
 from tests.harness.homeport_box import Json, free_port
 from tests.harness.programs import REPOSITORY, wait_until
@@ -18,7 +20,8 @@ from tests.harness.programs import REPOSITORY, wait_until
 FILE = REPOSITORY / "docker-compose.dev.yml"
 PROJECT: dict[str, str | list[str] | bool] = {"label": "com.docker.compose.project=homeport-dev"}
 SOCKET = "/var/run/docker.sock"
-LONG_SERVICES = {"redis", "steward", "worker", "api"}
+LONG_SERVICES = {"redis", "steward", "worker", "api", "nginx", "devpi"}
+CACHE_USER = "www-data"
 
 
 class DevStack:
@@ -33,6 +36,7 @@ class DevStack:
             "DOCKER_HOST": engine.docker_host,
             "HOMEPORT_DEV_STATE": str(self.state_dir),
             "HOMEPORT_DEV_PORT": str(self.port),
+            "HOMEPORT_DEV_CACHE_PORT": str(free_cache_port()),
             "HOMEPORT_DEV_DOCKER_SOCKET": str(engine.socket),
         }
 
@@ -87,12 +91,13 @@ class DevStack:
         body: Json = answer.json()
         return body
 
-    def succeed(self, job: Json) -> None:
-        """Waits for a job's end, which has to be a good one."""
+    def succeed(self, job: Json) -> Json:
+        """The job when it has ended, which has to be well."""
         path = f"/v1/jobs/{job['id']}"
-        wait_until(lambda: bool(self.request("GET", path)["finished_at"]), what="the job", timeout_s=120)
+        wait_until(lambda: bool(self.request("GET", path)["finished_at"]), what="the job", timeout_s=300)
         ended = self.request("GET", path)
         assert ended["state"] == "succeeded", f"{ended['problem']}\n{self.logs()}"
+        return ended
 
 
 def commands() -> list[str]:
@@ -111,28 +116,35 @@ def stack(engine_box: EngineBox) -> Iterator[DevStack]:
     engine_box.remove_image("homeport:dev")
 
 
-def test_the_development_stack_is_built_started_used_and_removed(
-    stack: DevStack, pulled_images: EngineBox
-) -> None:
+def test_the_development_stack_is_built_started_used_and_removed(stack: DevStack) -> None:
     build, up, list_apps, down = commands()
+    client = stack.engine.client
 
-    stack.run(build, timeout_s=400)
-    stack.run(up, timeout_s=120)
+    report = json.loads(stack.run(build, timeout_s=600).splitlines()[-1])
+    assert served(report) == {"apt", "pip"}, "its own image was not built through the caches"
+    stack.run(up, timeout_s=180)
     only_the_worker_side_reaches_docker(stack)
     every_service_is_healthy(stack)
 
-    stack.succeed(stack.request("POST", "/v1/apps", json={"definition": "hydra"}))
-    port = stack.request("GET", "/v1/apps/hydra")["host_port"]
-    assert requests.get(f"http://127.0.0.1:{port}/", timeout=10).text == "hydra\n"
-    assert "hydra" in stack.run(list_apps.replace("exec", "exec -T"), timeout_s=30)
-    stack.succeed(stack.request("DELETE", "/v1/apps/hydra?purge=true"))
+    installed = stack.succeed(stack.request("POST", "/v1/apps", json={"definition": "radicale"}))
+    built = installed["result"]["builds"]["radicale"]
+    assert (served(built), built["direct"], built["warnings"]) == ({"apt", "pip"}, [], [])
+    port = stack.request("GET", "/v1/apps/radicale")["host_port"]
+    assert "Radicale" in requests.get(f"http://127.0.0.1:{port}/.web/", timeout=10).text
+    assert "radicale" in stack.run(list_apps.replace("exec", "exec -T"), timeout_s=30)
+    stack.succeed(stack.request("DELETE", "/v1/apps/radicale?purge=true&remove_images=true"))
 
     stack.run(down, timeout_s=120)
     assert stack.containers() == []
-    assert pulled_images.client.volumes.list(filters=PROJECT) == []
-    assert pulled_images.client.networks.list(filters=PROJECT) == []
-    assert pulled_images.client.containers.list(all=True, filters={"label": "homeport.app=hydra"}) == []
-    assert not (stack.state_dir / "projects" / "hydra").exists()
+    assert client.volumes.list(filters=PROJECT) == []
+    assert client.networks.list(filters=PROJECT) == []
+    assert client.containers.list(all=True, filters={"label": "homeport.app=radicale"}) == []
+    assert not (stack.state_dir / "projects" / "radicale").exists()
+
+
+def served(report: Json) -> set[str]:
+    """The package caches that had a part in a build."""
+    return {name for name, traffic in report["caches"].items() if traffic["bytes_served"]}
 
 
 def only_the_worker_side_reaches_docker(stack: DevStack) -> None:
@@ -143,8 +155,16 @@ def only_the_worker_side_reaches_docker(stack: DevStack) -> None:
         if any(mount["Destination"] == SOCKET for mount in container.attrs["Mounts"])
         or str(stack.engine.socket) in str(container.attrs["HostConfig"]["Binds"])
     }
-    assert reaching == {"steward", "worker"}
-    for name in ("api", "redis"):
+    assert reaching == {"steward", "worker", "nginx"}
+    running = [
+        row[1]
+        for row in services["nginx"].top(ps_args="-eo pid,user:20,args")["Processes"]
+        if "nginx: " in row[2]
+    ]
+    assert running == [CACHE_USER] * len(running) != [], (
+        "nginx asks for the bridge as root, and serves as another"
+    )
+    for name in ("api", "redis", "devpi"):
         uid, groups = _first_process(services[name])
         assert uid != 0, f"{name} runs as root"
         assert len(groups) <= 1, f"{name} is in further groups"

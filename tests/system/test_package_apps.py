@@ -70,6 +70,7 @@ class Shop:
 
 @pytest.fixture(scope="module")
 def shop(engine_box: EngineBox) -> Iterator[Shop]:
+    engine_box.client.api.prune_builds(all=True)  # what other tests have built is not built again
     port = free_cache_port()
     with (
         DebianGems(engine_box, REPOSITORY / "apps" / "adsf" / "adsf" / "Gemfile") as gems,

@@ -154,7 +154,7 @@ def _traffic(request: Mapping[str, Any]) -> CacheTraffic:
         requests=1,
         hits=int(cache in _HITS),
         bytes_served=_sum_of(request.get("sent")),
-        # a stale answer is given where upstream has none: what was received is our own fetcher's word for that
+        # given where upstream has no answer: what was received is our own fetcher's word for that
         bytes_fetched=0 if cache == "STALE" else _sum_of(request.get("fetched")),
     )
 

@@ -184,7 +184,10 @@ class BuildTries:
         place = scratch / SCRATCH_FOLDER
         place.mkdir(parents=True, exist_ok=True)
         place.chmod(0o1777)
-        given = {name: f"docker-image://{image}" for name, image in self.request.contexts.items()}
+        given = {
+            name: wanted if wanted.startswith("/") else f"docker-image://{wanted}"
+            for name, wanted in self.request.contexts.items()
+        }
         return given | {SCRATCH_CONTEXT: str(scratch)}
 
     def _lost(self, before: CacheAddresses, output: BuildOutput) -> Mapping[Ecosystem, str]:

@@ -13,8 +13,8 @@ class BuildRequest:
 
     `dockerfile` is a path inside `context`; `tag` the whole name, as `content_tag` makes it; `target` a
     stage, the last one where it is empty; `contexts` gives further images, or folders by their absolute
-    paths, by the names that the Dockerfile has for them; `durations` is what `BuildReport.durations` said the last time; `title` and `version` are
-    for the image's labels.
+    paths, by the names that the Dockerfile has for them; `durations` is what `BuildReport.durations` said the
+    last time; `title` and `version` are for the image's labels.
     """
 
     service: str

@@ -11,9 +11,8 @@ from aiohttp import web
 from api.app import create_app
 from homeport.errors import HomeportError
 from homeport.logs import set_up_logging
-from homeport.settings import Settings, load_settings
-from homeport.state.database import Database
-from homeport.state.schema import check_tables
+from homeport.settings import load_settings
+from homeport.state.health import check_database
 
 _DRAIN_S: Final = 5.0  # requests under way at SIGTERM have so long
 _PR_SET_PDEATHSIG: Final = 1  # prctl(2)
@@ -25,7 +24,7 @@ def main() -> int:
     try:
         settings = load_settings()
         set_up_logging(settings.log_format, process="api")
-        check_database(settings)
+        check_database(settings.database)
         host, port = split_address(settings.listen)
         app = create_app(settings)
     except HomeportError as error:
@@ -41,20 +40,6 @@ def die_with_parent() -> None:
     if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
-
-
-def check_database(settings: Settings) -> None:
-    """Looks whether the database is there and fits.
-
-    Raises:
-        StateUnavailableError: it is not, or does not.
-    """
-    database = Database(settings.database)
-    try:
-        with database.read() as connection:
-            check_tables(connection)
-    finally:
-        database.close()
 
 
 def split_address(listen: str) -> tuple[str, int]:

@@ -1,11 +1,6 @@
 """Jobs: list, show, cancel, and their logs."""
 
-import asyncio
-from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
-from io import BufferedReader
-from pathlib import Path
-from typing import Final
 
 from aiohttp import web
 from sqlalchemy import Connection
@@ -14,13 +9,10 @@ from api.context import Context
 from api.streams import PLAIN_TEXT
 from homeport.models import Job, StepRow
 from homeport.shapes import JobLogQuery, JobsQuery
-from homeport.state.job_logs import open_log
+from homeport.state.job_logs import read_log
 from homeport.state.jobs import find_job, job_steps, list_jobs, no_such_job, request_cancel
 from homeport.state.uploads import remove_upload
 from homeport.wire import job_json, number_of, page
-
-_CHUNK_BYTES: Final = 64 * 1024
-_LOOK_S: Final = 0.25  # a followed log is looked at so often
 
 
 def accepted(context: Context, job: Job) -> web.Response:
@@ -70,29 +62,12 @@ async def log(
     """What the job wrote down; with follow, until it has ended."""
     job = await _known_job(context, id)
     path = context.settings.jobs_dir / f"{job.id}.log"
-    pieces = _read_log(context, job.id, path, tail=query.tail, follow=query.follow)
+
+    async def has_ended() -> bool:
+        return not query.follow or (await _known_job(context, id)).state.is_terminal
+
+    pieces = read_log(path, has_ended, tail=query.tail)
     return await context.streams.send(request, pieces, content_type=PLAIN_TEXT)
-
-
-async def _read_log(
-    context: Context, job_id: str, path: Path, *, tail: int | None, follow: bool
-) -> AsyncGenerator[bytes]:
-    """The log's bytes, and an empty piece in every pause. A job that has not begun has no log yet."""
-    file: BufferedReader | None = None
-    try:
-        while True:
-            job = await _known_job(context, job_id)  # before reading: what it wrote last is read then
-            if file is None:
-                file = await asyncio.to_thread(open_log, path, tail=tail)
-            while file is not None and (piece := await asyncio.to_thread(file.read, _CHUNK_BYTES)):
-                yield piece
-            if not follow or job.state.is_terminal:
-                return
-            yield b""
-            await asyncio.sleep(_LOOK_S)
-    finally:
-        if file is not None:
-            file.close()
 
 
 async def _known_job(context: Context, job_id: str) -> Job:

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any, Final
 
-import aiohttp
 from aiohttp import web
 from sqlalchemy import Connection
 
+from api.caches import cache_states
 from api.context import Context
-from homeport.caches import HEALTH_PATH, Ecosystem
 from homeport.metrics import CONTENT_TYPE, render_caches, render_state
 from homeport.models import AppState, JobKind, JobState
 from homeport.names import BASE_PORT
@@ -22,7 +21,6 @@ from homeport.state.health import why_redis_is_away, why_unwritable
 from homeport.state.jobs import count_jobs
 
 _NEEDED: Final = ("database", "redis", "steward")  # without the package caches builds work, and take longer
-_CACHES_S: Final = 2.0  # caches that take longer count as down
 
 
 async def livez() -> web.Response:
@@ -95,18 +93,11 @@ async def _steward(context: Context) -> str:
 
 
 async def _caches(context: Context) -> dict[str, dict[str, Any]]:
-    timeout = aiohttp.ClientTimeout(total=_CACHES_S)
-    connector = aiohttp.UnixConnector(str(context.settings.caches_socket))
-    async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
-        try:
-            async with session.get(f"http://caches{HEALTH_PATH}") as answer:
-                down = {200: [], 503: [Ecosystem.PIP]}.get(answer.status, list(Ecosystem))
-        except (aiohttp.ClientError, OSError, TimeoutError):
-            down = list(Ecosystem)
-    each = {ecosystem.value: "down" if ecosystem in down else "ok" for ecosystem in Ecosystem}
+    states = await cache_states(context.settings)
+    down = [ecosystem for ecosystem, state in states.items() if state == "down"]
     why = f"Builds fetch packages of {', '.join(down)} from the registries themselves."
     state = {"status": "down", "why": why} if down else {"status": "ok"}
-    return {"caches": {**state, "ecosystems": each}}
+    return {"caches": {**state, "ecosystems": dict(states)}}
 
 
 def _counts(connection: Connection) -> tuple[Mapping[AppState, int], Mapping[tuple[JobKind, JobState], int]]:

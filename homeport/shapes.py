@@ -198,6 +198,7 @@ class CacheShape(_Shape):
     """A package cache: what it holds, what it did since `since`, and what that saved."""
 
     ecosystem: Ecosystem
+    status: str = Field(description="ok, down, or off")
     size_bytes: int | None = Field(description="null: not known yet; looked at every minute")
     files: int | None
     max_bytes: int

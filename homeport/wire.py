@@ -75,6 +75,7 @@ def cache_json(
     ecosystem: Ecosystem,
     traffic: CacheTraffic,
     *,
+    status: str,
     since: datetime | None,
     size_bytes: int | None,
     files: int | None,
@@ -84,6 +85,7 @@ def cache_json(
     """A package cache; `size_bytes` and `files` null: nobody has looked yet."""
     return {
         "ecosystem": ecosystem.value,
+        "status": status,
         "size_bytes": size_bytes,
         "files": files,
         "max_bytes": max_bytes,

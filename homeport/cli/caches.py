@@ -12,7 +12,7 @@ from homeport.cli.follow import report_job
 from homeport.cli.main import Command, Context
 from homeport.cli.output import size
 
-_HEADING = ["CACHE", "SIZE", "OF", "FILES", "REQUESTS", "HIT RATE", "SERVED", "SAVED", "TIME SAVED"]
+_HEADING = ["CACHE", "STATE", "SIZE", "OF", "FILES", "REQUESTS", "HIT RATE", "SERVED", "SAVED", "TIME SAVED"]
 
 
 def _read_size(_context: click.Context, _parameter: click.Parameter, text: str | None) -> int | None:
@@ -55,6 +55,7 @@ def _row(cache: dict[str, Any]) -> list[Any]:
     rate = cache["hit_rate"]
     return [
         cache["ecosystem"],
+        cache["status"],
         size(cache["size_bytes"]),
         size(cache["max_bytes"]),
         cache["files"],

@@ -25,6 +25,8 @@ STATE_STYLES = {
     "installing": "cyan",
     "uninstalling": "cyan",
     "stopped": "dim",
+    "off": "dim",
+    "down": "bold red",
     "degraded": "yellow",
     "warn": "yellow",
 }

@@ -6,11 +6,26 @@ from typing import Final
 from redis.exceptions import RedisError
 
 from homeport.errors import HomeportError
+from homeport.state.database import Database
 from homeport.state.feed import connect_redis
 from homeport.state.schema import check_tables
 from homeport.state.writer import Writer
 
 _PROBE_S: Final = 2.0  # what takes longer counts as down
+
+
+def check_database(url: str) -> None:
+    """Looks whether the database is there and fits.
+
+    Raises:
+        StateUnavailableError: it is not, or does not.
+    """
+    database = Database(url)
+    try:
+        with database.read() as connection:
+            check_tables(connection)
+    finally:
+        database.close()
 
 
 async def why_unwritable(writer: Writer) -> str:

@@ -1,11 +1,38 @@
-"""Reading the log that a job's worker writes: all of it, or the end."""
+"""Reading the log that a job's worker writes: all of it or the end, and what comes."""
 
+import asyncio
 import os
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from io import BufferedReader
 from pathlib import Path
 from typing import Final
 
 _CHUNK_BYTES: Final = 64 * 1024
+_LOOK_S: Final = 0.25  # a followed log is looked at so often
+
+
+async def read_log(
+    path: Path, has_ended: Callable[[], Awaitable[bool]], *, tail: int | None
+) -> AsyncGenerator[bytes]:
+    """The log's bytes as they come, and an empty piece in every pause, until `has_ended` says so.
+
+    A job that has not begun has no log yet.
+    """
+    file: BufferedReader | None = None
+    try:
+        while True:
+            ended = await has_ended()  # before reading: what was written last is read then
+            if file is None:
+                file = await asyncio.to_thread(open_log, path, tail=tail)
+            while file is not None and (piece := await asyncio.to_thread(file.read, _CHUNK_BYTES)):
+                yield piece
+            if ended:
+                return
+            yield b""
+            await asyncio.sleep(_LOOK_S)
+    finally:
+        if file is not None:
+            file.close()
 
 
 def open_log(path: Path, *, tail: int | None) -> BufferedReader | None:

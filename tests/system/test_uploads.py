@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from homeport.caches import Ecosystem
 from tests.harness.command_line import PROGRAM, CommandLine, run_on_terminal
 from tests.harness.definitions import built_app
 from tests.harness.homeport_box import HomeportBox
@@ -153,6 +154,6 @@ def test_the_caches_are_listed_and_trimmed(homeport: CommandLine) -> None:
     listed = homeport.lines("caches")
     trimmed = homeport.lines("caches", "trim", "npm", "gem", "--to", "1M")
 
-    assert [line.split("\t")[0] for line in listed] == ["apt", "pip", "npm", "gem"]
+    assert [line.split("\t")[:2] for line in listed] == [[name, "off"] for name in Ecosystem]
     assert [line.split(":")[0] for line in trimmed[-2:]] == ["npm", "gem"]
     assert trimmed[-1].endswith("files removed")

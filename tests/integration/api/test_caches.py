@@ -4,7 +4,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import requests
 
+from api.app import create_app
 from homeport.caches import CacheTraffic, Ecosystem
 from homeport.state.caches import add_traffic, record_sizes
 
@@ -18,6 +20,7 @@ def test_caches_that_nobody_used_or_looked_at_are_told_so(box: Any, settings: An
     assert found["next"] is None
     assert found["items"][0] == {
         "ecosystem": "apt",
+        "status": "down",
         "size_bytes": None,
         "files": None,
         "max_bytes": settings.cache_max_bytes,
@@ -83,3 +86,13 @@ def test_a_wrong_field_of_a_trim_is_named(box: Any, body: dict[str, Any], pointe
 
     assert answer.status_code == 422
     assert answer.json()["facts"]["errors"][0]["pointer"] == pointer
+
+
+def test_caches_that_the_box_is_to_do_without_are_off(settings: Any, token: str, serve: Any) -> None:
+    without = settings.model_copy(update={"package_caches": False})
+    serve(create_app(without), port=int(settings.listen.rpartition(":")[2]))
+
+    headers = {"Authorization": f"Bearer {token}"}
+    found = requests.get(f"http://{settings.listen}/v1/caches", headers=headers, timeout=20).json()
+
+    assert {item["status"] for item in found["items"]} == {"off"}

@@ -142,9 +142,9 @@ def test_connections_that_nobody_saw_are_not_called_none() -> None:
 
 
 CACHE = {
-    "ecosystem": "npm", "size_bytes": 5 * MIB, "files": 12, "max_bytes": 5 * 1024 * MIB, "requests": 4,
-    "hits": 3, "hit_rate": 0.75, "bytes_served": 3 * MIB, "bytes_fetched": MIB, "bytes_saved": 2 * MIB,
-    "seconds_saved": 0.6, "line_mbit_s": 50.0, "since": None,
+    "ecosystem": "npm", "status": "ok", "size_bytes": 5 * MIB, "files": 12, "max_bytes": 5 * 1024 * MIB,
+    "requests": 4, "hits": 3, "hit_rate": 0.75, "bytes_served": 3 * MIB, "bytes_fetched": MIB,
+    "bytes_saved": 2 * MIB, "seconds_saved": 0.6, "line_mbit_s": 50.0, "since": None,
 }  # fmt: skip
 
 
@@ -155,6 +155,7 @@ def test_caches_are_listed_with_what_they_hold_and_saved() -> None:
 
     assert lines[0].split("\t") == [
         "npm",
+        "ok",
         "5.0 MiB",
         "5.0 GiB",
         "12",
@@ -164,7 +165,7 @@ def test_caches_are_listed_with_what_they_hold_and_saved() -> None:
         "2.0 MiB",
         "1 s",
     ]
-    assert lines[1].split("\t")[:6] == ["gem", "-", "5.0 GiB", "-", "4", "-"]
+    assert lines[1].split("\t")[:7] == ["gem", "ok", "-", "5.0 GiB", "-", "4", "-"]
 
 
 def test_caches_are_listed_as_the_api_tells_them_with_json() -> None:

@@ -5,6 +5,8 @@ is simpler than mending it: when it has grown too large, was asked for, belongs 
 version, or is broken.
 """
 
+from __future__ import annotations
+
 import json
 import logging
 import os
@@ -16,8 +18,9 @@ import sys
 import threading
 import time
 import warnings
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from build_cache.caches.nginx import find_authorities
 from build_cache.caches.store import REMAKE_MARKER, folder_bytes
@@ -27,9 +30,13 @@ from homeport.host.files import write_atomic
 from homeport.logs import set_up_logging
 from homeport.settings import Settings, load_settings
 
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
 _log = logging.getLogger(__name__)
 
 _PROBED = "/+api"  # what nginx asks for to see whether devpi answers
+_PASSED_ON = "x-accel-buffering"  # devpi says so of files that it has not got yet, and of nothing else
 _LOOK_S = 2.0
 _MEASURE_S = 30.0
 _THREADS = 8  # a build's client asks for a few things at a time; nginx joins equal questions
@@ -126,10 +133,46 @@ def _serve(settings: Settings, folder: Path, port: int) -> int:
     words += ["--restrict-modify", "root", *_CHEAP_KEYS]
     config = parseoptions(get_pluginmanager(), [str(word) for word in words])
     xom = xom_from_config(config)  # type: ignore[no-untyped-call]
+    make_app = xom.create_app
+    xom.create_app = lambda: hold_back(make_app())
     _set_mirror(xom, settings.pip_upstream)
     write_atomic(folder / "origin.json", _origin_of(settings))
     threading.Thread(target=_watch, args=(folder, settings.devpi_max_bytes), daemon=True).start()
     return int(xom.main() or 0)
+
+
+def hold_back(app: WSGIApplication) -> WSGIApplication:
+    """devpi, keeping back the last piece of a file that it passes on, until it has verified and stored all.
+
+    It verifies a file's length and hash when all of it has gone out already: whoever keeps the answer, nginx,
+    would keep a wrong file. Now the answer ends short where there is an error, and nginx keeps nothing.
+    """
+
+    def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        passed_on = False
+
+        def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Callable[[bytes], object]:
+            nonlocal passed_on
+            passed_on = any(name.lower() == _PASSED_ON for name, _ in headers)
+            return start_response(status, headers, *rest)
+
+        pieces = app(environ, start)
+        return _one_behind(pieces) if passed_on else pieces
+
+    return serve
+
+
+def _one_behind(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    held = b""
+    try:
+        for piece in pieces:
+            if held:
+                yield held
+            held = piece
+    finally:
+        if close := getattr(pieces, "close", None):
+            close()
+    yield held
 
 
 def _set_mirror(xom: Any, upstream: str) -> None:

@@ -84,11 +84,19 @@ def name_servers(configured: str, resolv_conf: str) -> list[str]:
     if not words:
         lines = [line.split() for line in resolv_conf.splitlines()]
         words = [line[1] for line in lines if len(line) > 1 and line[0] == "nameserver"]
+    return [_name_server(word) for word in words or ["127.0.0.1"]]
+
+
+def _name_server(word: str) -> str:
+    """An address as nginx writes it, with the port where one is given (`address:port`, for IPv4)."""
+    address, _, port = word.partition(":") if word.count(":") == 1 else (word, "", "")
     try:
-        addresses = [ipaddress.ip_address(word.partition("%")[0]) for word in words or ["127.0.0.1"]]
+        found = ipaddress.ip_address(address.partition("%")[0])
+        if port:
+            return f"{found}:{int(port)}"
     except ValueError as error:
         raise _wrong("resolver", str(error)) from error
-    return [f"[{address}]" if address.version == 6 else str(address) for address in addresses]
+    return f"[{found}]" if found.version == 6 else str(found)
 
 
 def _upstream(configured: str, ecosystem: str) -> Upstream:

@@ -94,6 +94,13 @@ class CacheBox:
             return requests.get(path, proxies=proxies, **options)
         return self._session.get(self.url(ecosystem) + path, **options)
 
+    def get_or_none(self, ecosystem: Ecosystem, path: str) -> requests.Response | None:
+        """The answer, or None where the connection broke."""
+        try:
+            return self.get(ecosystem, path)
+        except requests.RequestException:
+            return None
+
     def log_lines(self) -> list[dict[str, str]]:
         """The lines of the request logs."""
         files = sorted((self.settings.caches_dir / "log").glob("requests-*.log"))
@@ -107,7 +114,7 @@ class CacheBox:
 
 
 def free_ports(count: int) -> int:
-    """The first of so many ports in a row, below those of outgoing connections, that nobody holds just now."""
+    """The first of so many ports in a row that nobody holds; outgoing connections have higher ones."""
     while True:
         first = random.randrange(10_000, 30_000)
         if all(is_free(first + offset) for offset in range(count)):

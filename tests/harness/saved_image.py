@@ -41,7 +41,9 @@ class SavedImage:
     def entries(self, *, first: int = 0, last: int | None = None) -> dict[str, Entry]:
         """What some of its layers hold, by path, deletions among it; the highest layer's entries count."""
         return {
-            member.name: Entry(is_folder=member.isdir(), mode=member.mode, uid=member.uid, gid=member.gid)
+            member.name.removeprefix("./"): Entry(
+                is_folder=member.isdir(), mode=member.mode, uid=member.uid, gid=member.gid
+            )
             for member in self._headers(first, last)
         }
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from homeport.caches import BuildReport, CacheTraffic, DirectHost
 
+_LEAST_S = 0.1  # what is saved below this is not worth a word
 _MOST_HOSTS = 20  # of those that are named in a line; the job's result has all
 
 
@@ -27,9 +28,10 @@ def _traffic_lines(report: BuildReport, line_mbit_s: float) -> list[str]:
     if not used:
         return ["Through the caches: nothing was asked for."]
     all_of_it = sum(used.values(), CacheTraffic())
+    seconds = all_of_it.seconds_saved(line_mbit_s)
+    saved = f", saved about {_duration(seconds)} at {line_mbit_s:g} Mbit/s" if seconds >= _LEAST_S else ""
     words = (
-        f"From the caches: {_from_store(all_of_it)} of {_size(all_of_it.bytes_served)}, saved about "
-        f"{_duration(all_of_it.seconds_saved(line_mbit_s))} at {line_mbit_s:g} Mbit/s; "
+        f"From the caches: {_from_store(all_of_it)} of {_size(all_of_it.bytes_served)}{saved}; "
         f"fetched {_size(all_of_it.bytes_fetched)}."
     )
     if len(used) == 1:
@@ -81,5 +83,5 @@ def _size(bytes_count: int) -> str:
 
 def _duration(seconds: float) -> str:
     if seconds < 1:
-        return "no time" if seconds < 0.1 else f"{seconds:.1f} s"
+        return f"{seconds:.1f} s"
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

@@ -27,6 +27,12 @@ def test_several_ecosystems_are_told_apart() -> None:
     ]
 
 
+def test_a_first_build_claims_no_saving() -> None:
+    report = BuildReport(traffic={Ecosystem.PIP: PIP}, direct=[])
+
+    assert report_lines(report, line_mbit_s=50)[0] == "From the caches: 0 B of 2.0 MB; fetched 2.0 MB."
+
+
 def test_what_could_not_be_seen_is_not_known_and_never_nothing() -> None:
     (_, direct) = report_lines(BuildReport(direct=None), line_mbit_s=50)
 

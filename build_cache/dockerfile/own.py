@@ -30,21 +30,21 @@ _SIGNS = (
     ),
     _Signs(
         client=Client.PIP,
-        variable=r"PIP_(?:INDEX_URL|CONFIG_FILE|NO_INDEX)|XDG_CONFIG_DIRS",
+        variable=r"PIP_(?:INDEX_URL|CONFIG_FILE|NO_INDEX|CACHE_DIR)|XDG_CONFIG_DIRS",
         text=r"\bpip\.conf\b|/etc/xdg\b|\bpip3?(?:\.\d+)? config\b",
         files=r"pip\.conf",
     ),
     _Signs(
         client=Client.UV,
-        variable=r"UV_(?:INDEX_URL|DEFAULT_INDEX|INDEX|CONFIG_FILE|NO_CONFIG|NO_INDEX)",
+        variable=r"UV_(?:INDEX_URL|DEFAULT_INDEX|INDEX|CONFIG_FILE|NO_CONFIG|NO_INDEX|CACHE_DIR)",
         text=r"\buv\.toml\b",
         files=r"uv\.toml",
     ),
     _Signs(
         client=Client.NPM,
-        variable=r"(?i:npm_config_(?:registry|globalconfig))|YARN_REGISTRY",
+        variable=r"(?i:npm_config_(?:registry|globalconfig|cache))|YARN_REGISTRY",
         text=r"/etc/npmrc\b"
-        r"|\b(?:npm|pnpm|yarn) (?:config|c) set\b[^;&|\n]*(?:registry|\s-g\b|-global\b|=global\b)",
+        r"|\b(?:npm|pnpm|yarn) (?:config|c) set\b[^;&|\n]*(?:registry|cache|\s-g\b|-global\b|=global\b)",
     ),
     _Signs(
         client=Client.GEM,
@@ -58,12 +58,16 @@ _SIGNS = (
         files=r"(?:.*/)?\.bundle/config",
     ),
 )
-# What writes the address that it fetches from into files that stay in the image.
+# What writes the address that it fetches from into files that stay in the image: lock files, and caches
+# at a place of their own.
 _COMMAND = r"(?:^|[;&|(\[{\n\"'])\s*(?:\w+=\S*\s+)*"
 _RECORDS = {
-    Client.PIP: re.compile(r"\bpip-compile\b|\bpip3? lock\b"),
-    Client.UV: re.compile(r"\buv\s+(?:-\S+\s+)*(?:sync|lock|add|remove|run|export|tree|tool|init)\b"),
-    Client.NPM: re.compile(_COMMAND + r"(?:corepack\s+)?(?:pnpm|yarn)\b(?!@)"),
+    Client.PIP: re.compile(r"\bpip-compile\b|(?<!uv )\bpip3?\s+(?:lock\b|[^;&|\n]*--cache-dir\b)"),
+    Client.UV: re.compile(
+        r"\buv\s+(?:-\S+\s+)*(?:sync|lock|add|remove|run|export|tree|tool|init)\b"
+        r"|\buv\s[^;&|\n]*--cache-dir\b"
+    ),
+    Client.NPM: re.compile(_COMMAND + r"(?:corepack\s+)?(?:pnpm|yarn)\b(?!@)|\bnp[mx]\s[^;&|\n]*--cache\b"),
     Client.GEM: re.compile(r"\bgem\s+sources?\b"),
 }
 _USES_UV = re.compile(r"\buv\b")

@@ -23,6 +23,9 @@ from build_cache.dockerfile import base_images
         ("FROM debian\nRUN <<EOF\nFROM inside\nEOF\nFROM nginx", ["debian", "nginx"]),
         ("FROM debian\r\nFROM nginx\r\n", ["debian", "nginx"]),
         ("FROM a\nFROM a", ["a"]),
+        ("FROM a AS b\nCOPY --from=b x /\nCOPY --from=0 x /\nCOPY --chown=1 --from=c:2 x /", ["a", "c:2"]),
+        ("ARG T=1\nFROM a\nRUN --mount=type=bind,from=d:$T,target=/x y\nRUN z --mount=from=e", ["a", "d:1"]),
+        ("FROM a\nCOPY <<EOF /\nFROM b\nEOF\nENV C d e", ["a"]),
         ("", []),
     ],
 )

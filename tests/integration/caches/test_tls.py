@@ -45,8 +45,9 @@ class Names(socketserver.BaseRequestHandler):
         query, answering = self.request
         end = query.index(b"\0", 12) + 5
         answer = b"\xc0\x0c\0\x01\0\x01\0\0\0\x05\0\x04" + socket.inet_aton(HERE)
-        head = query[:2] + b"\x81\x80\0\x01\0\x01\0\0\0\0"
-        answering.sendto(head + query[12:end] + answer, self.client_address)
+        found = query[end - 4 : end - 2] == b"\0\x01"  # an IPv4 address is asked for
+        head = query[:2] + b"\x81\x80\0\x01\0" + bytes([found]) + b"\0\0\0\0"
+        answering.sendto(head + query[12:end] + (answer if found else b""), self.client_address)
 
 
 @pytest.fixture(scope="module")

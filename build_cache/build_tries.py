@@ -12,6 +12,7 @@ from build_cache.buildx import BuildFollower, BuildxCall, buildx_environment
 from build_cache.caches.addresses import find_caches
 from build_cache.cgroup import BuildCgroup
 from build_cache.context import BuildSource
+from build_cache.disk_watch import DiskWatch
 from build_cache.dockerfile import (
     SCRATCH_CONTEXT,
     SCRATCH_FOLDER,
@@ -19,11 +20,11 @@ from build_cache.dockerfile import (
     render_configurations,
     rewrite_dockerfile,
 )
-from build_cache.failure import BuildOutput, explain_failure, explain_shortage
+from build_cache.failure import BuildOutput, explain_failure, explain_full_disk, explain_shortage
 from build_cache.labels import final_base, image_labels
 from build_cache.request import BuildRequest
 from homeport.caches import CacheAddresses, Ecosystem
-from homeport.errors import BuildOutOfMemoryError, HomeportError
+from homeport.errors import BuildOutOfMemoryError, DiskFullError, HomeportError
 from homeport.host.engine import Engine
 from homeport.host.files import read_bounded
 from homeport.host.programs import run_program
@@ -44,13 +45,15 @@ class Hearing:
 
 @dataclass(frozen=True)
 class _Watched:
-    """A control that also looks after the build's memory."""
+    """A control that also looks after the build's memory and the disks."""
 
     control: Control
     cgroup: BuildCgroup
+    disks: DiskWatch
 
     def check(self) -> None:
         self.cgroup.look()
+        self.disks.look()
         self.control.check()
 
 
@@ -68,6 +71,7 @@ class BuildTries:
     hearing: Hearing
     folder: Path
     cgroup: BuildCgroup
+    disks: DiskWatch
     gateway: str
     left_alone: tuple[str, ...] = ()
     warnings: list[str] = field(default_factory=list)
@@ -129,16 +133,9 @@ class BuildTries:
             direct_warning(addresses, rewritten.secrets.values()) if self.settings.package_caches else ""
         )
         follower = BuildFollower(self._show, self.hearing.log, self.durations)
-        ended = run_program(
-            self._call(way, rewritten, addresses).argv,
-            environment=buildx_environment(self.settings.docker_host, self.folder),
-            control=_Watched(self.hearing.control, self.cgroup),
-            stall_s=self.settings.stall_s,
-            ceiling_s=max(self._ends_at - time.monotonic(), 0),
-            on_output=follower.take,
-        )
+        exit_code = self._run(self._call(way, rewritten, addresses), follower)
         self.cgroup.look()
-        self._output = output = follower.finish(ended.exit_code)
+        self._output = output = follower.finish(exit_code)
         self.durations |= output.model.durations
         self._warn_unlimited(output)
         return Tried(
@@ -148,6 +145,20 @@ class BuildTries:
             has_syntax_line=rewritten.has_syntax_line,
             lost=self._lost(addresses, output),
         )
+
+    def _run(self, call: BuildxCall, follower: BuildFollower) -> int:
+        try:
+            return run_program(
+                call.argv,
+                environment=buildx_environment(self.settings.docker_host, self.folder),
+                control=_Watched(self.hearing.control, self.cgroup, self.disks),
+                stall_s=self.settings.stall_s,
+                ceiling_s=max(self._ends_at - time.monotonic(), 0),
+                on_output=follower.take,
+            ).exit_code
+        except DiskFullError as full:
+            service, dockerfile = self.request.service, self.source.dockerfile
+            raise explain_full_disk(service, follower.model, dockerfile, full) from full
 
     def _call(self, way: Way, rewritten: Rewritten, addresses: CacheAddresses) -> BuildxCall:
         """Writes the files that buildx reads."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from build_cache.build_tries import BuildTries, Hearing
 from build_cache.cgroup import BUILD_CGROUP, BuildCgroup, build_limits
 from build_cache.context import BuildSource, read_source
+from build_cache.disk_watch import DiskWatch
 from build_cache.engine_downloads import with_engine_downloads
 from build_cache.labels import BUILT_LABEL
 from build_cache.request import BuildRequest, BuiltImage
@@ -95,6 +96,7 @@ class ImageBuilder:
                 hearing=hearing,
                 folder=folder,
                 cgroup=cgroup,
+                disks=self._disks,
                 gateway=bridge.gateway,
             )
             with watch:
@@ -118,6 +120,11 @@ class ImageBuilder:
     def _cgroup_name(self) -> str:
         """None on an engine of another machine, whose control groups are its own."""
         return self._cgroup if self._settings.docker_host.startswith("unix:") else ""
+
+    @property
+    def _disks(self) -> DiskWatch:
+        places = {self._settings.state_dir} | ({self._engine.root_dir()} if self._cgroup_name else set())
+        return DiskWatch(places, self._settings.spare_bytes)
 
     def _find_bridge(self) -> Bridge:
         try:

@@ -69,7 +69,7 @@ class BuildFollower:
         self.in_the_way: set[Client] = set()
         """The clients whose file of ours an instruction wanted to write over."""
         self._reader = RecordReader()
-        self._model = BuildModel(durations, clean=strip_mounts)
+        self.model = BuildModel(durations, clean=strip_mounts)
         self._on_progress = on_progress
         self._log = log
         self._shown: tuple[float, str] = (0.0, "")
@@ -77,10 +77,10 @@ class BuildFollower:
     def take(self, piece: bytes) -> None:
         """Takes the next bytes of output."""
         for record in self._reader.feed(piece):
-            for line in self._model.take(record):
+            for line in self.model.take(record):
                 self.in_the_way.update(clients_in_the_way(line))
                 self._log(line)
-        now = (self._model.fraction, self._model.detail or self._shown[1])
+        now = (self.model.fraction, self.model.detail or self._shown[1])
         if now != self._shown:
             self._shown = now
             self._on_progress(*now)
@@ -92,7 +92,7 @@ class BuildFollower:
         for line in text:
             self._log(line)
         return BuildOutput(
-            model=self._model,
+            model=self.model,
             text=text,
             quoted=tuple(strip_mounts(line) for line in self._reader.quoted),
             exit_code=exit_code,

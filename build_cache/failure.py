@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from build_cache.build_progress import BuildModel, Vertex
+from build_cache.dockerfile.parse import parse_dockerfile
 from homeport.errors import (
     BuildFailedError,
     BuildOutOfMemoryError,
@@ -73,6 +74,37 @@ def explain_shortage(service: str, output: BuildOutput, limit_bytes: int) -> Bui
         **failed.facts,
         limit_bytes=limit_bytes,
     )
+
+
+def explain_full_disk(
+    service: str, model: BuildModel, dockerfile: bytes, full: DiskFullError
+) -> DiskFullError:
+    """The error for a build that was stopped because a disk was nearly full."""
+    running = [
+        step for step in model.vertexes.values() if step.instruction and step.started and not step.completed
+    ]
+    instruction = running[-1].instruction if running else ""
+    line = _line_of(instruction, dockerfile)
+    place = f" in line {line} of its Dockerfile" if line else ""
+    return DiskFullError(
+        f"The image of service {service!r} could not be built: the disk became full{place}.",
+        why=f"{full.why} The instruction: {instruction}" if instruction else full.why,
+        remedy=full.remedy,
+        **full.facts,
+        service=service,
+        instruction=instruction,
+        line=line,
+    )
+
+
+def _line_of(instruction: str, dockerfile: bytes) -> int | None:
+    """The line where a RUN begins that reads so in one line; None where there is none or more than one."""
+    lines = [
+        found.line
+        for found in parse_dockerfile(dockerfile).instructions
+        if " ".join(f"{found.keyword} {found.text}".split()) == instruction
+    ]
+    return lines[0] if len(lines) == 1 else None
 
 
 def cannot_be_read(output: BuildOutput) -> bool:

@@ -3,6 +3,7 @@
 import json
 import signal
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -32,6 +33,9 @@ class EngineBox:
 
     Create it inside the network namespace. `client` is docker-py's; `docker_host` is for everybody else.
     """
+
+    launcher: Sequence[str] = ()
+    """What starts the engine, such as `unshare --net`."""
 
     def __init__(self, namespace: Namespace, registry: Registry) -> None:
         self.namespace = namespace
@@ -64,7 +68,8 @@ class EngineBox:
         argv += ["--data-root", str(self.root / "data"), "--exec-root", str(self.root / "exec")]
         argv += ["-p", str(self.root / "dockerd.pid"), "-H", self.docker_host]
         self._process = start(
-            self.namespace.inside(["setpriv", "--pdeathsig", "KILL", "--", *argv]), log=self._log
+            self.namespace.inside([*self.launcher, "setpriv", "--pdeathsig", "KILL", "--", *argv]),
+            log=self._log,
         )
         wait_until(self.answers, what="the private Docker Engine", timeout_s=60, log=self._log)
 

@@ -13,7 +13,7 @@ NAMES = {
 
 
 def _vertex(digest: str, *, name: str = "", **state: Any) -> dict[str, Any]:
-    return {"vertexes": [{"digest": digest, "name": name or NAMES[digest], **state}]}
+    return {"vertexes": [{"digest": digest, "name": name or NAMES.get(digest, ""), **state}]}
 
 
 def _begun(digest: str, **more: Any) -> dict[str, Any]:
@@ -127,3 +127,64 @@ def test_only_the_last_forty_lines_of_a_step_are_kept() -> None:
     _take(model, _begun("b"), _output("b", "".join(f"{number}\n" for number in range(100))))
 
     assert list(model.vertexes["b"].last_lines) == [str(number) for number in range(60, 100)]
+
+
+def _timed(digest: str, name: str, seconds: int, **more: Any) -> list[dict[str, Any]]:
+    """A step that took so many seconds."""
+    start = "2026-01-01T00:00:00.000000001Z"
+    end = f"2026-01-01T00:{seconds // 60:02}:{seconds % 60:02}.000000001Z"
+    return [_vertex(digest, name=name, started=start, completed=end, **more)]
+
+
+def test_durations_are_told_by_instruction_and_survive_a_build_from_the_layer_cache() -> None:
+    first = BuildModel()
+    _take(first, *_timed("x", "[2/3] RUN make", 40), *_timed("y", "[3/3] COPY . /", 2))
+    second = BuildModel(first.durations)
+    _take(second, *_timed("x", "[2/3] RUN make", 0, cached=True), *_timed("y", "[3/3] COPY . /", 3))
+
+    assert first.durations == {"RUN make": 40.0, "COPY . /": 2.0}
+    assert second.durations == {"RUN make": 40.0, "COPY . /": 3.0}
+
+
+def test_steps_weigh_what_they_took_the_last_time_also_after_a_small_edit() -> None:
+    before = {"RUN apt-get install -y php": 90.0, "COPY . /srv": 8.0, "exporting to image": 2.0}
+    model = BuildModel(before)
+    _take(
+        model,
+        _vertex("x", name="[2/3] RUN apt-get install -y php curl"),
+        _vertex("y", name="[3/3] COPY . /srv"),
+    )
+
+    _take(model, *_timed("x", "", 90))
+
+    assert model.fraction == pytest.approx(0.9)
+
+
+def test_a_step_whose_time_is_known_moves_while_it_speaks() -> None:
+    model = BuildModel({"RUN make": 10.0})
+    _take(model, _vertex("x", name="[2/2] RUN make", started="2026-01-01T00:00:00Z"))
+    said = {"vertex": "x", "data": "", "timestamp": "2026-01-01T00:00:05Z"}
+
+    _take(model, {"logs": [said]})
+
+    assert model.fraction == pytest.approx(0.5 * 10 / 12)
+    _take(model, {"logs": [said | {"timestamp": "2026-01-01T00:01:05Z"}]})
+    assert model.fraction < 10 / 12
+
+
+def test_what_the_layer_cache_had_weighs_nothing() -> None:
+    model = BuildModel({"RUN make": 1000.0, "RUN test": 6.0, "exporting to image": 2.0})
+    _take(model, _vertex("x", name="[2/3] RUN make"), _vertex("y", name="[3/3] RUN test"))
+
+    _take(model, *_timed("x", "", 0, cached=True), *_timed("y", "", 6))
+
+    assert model.fraction == pytest.approx(6 / 8)
+
+
+def test_names_are_cleaned_before_anybody_sees_them() -> None:
+    model = BuildModel(clean=lambda text: text.replace(" --mount=ours", ""))
+
+    lines = _take(model, _begun("x", name="[stage-0 2/2] RUN --mount=ours make"))
+
+    assert lines == ["2/2 RUN make"]
+    assert model.detail == "2/2 RUN make"

@@ -1,7 +1,13 @@
 from typing import Any
 
 from build_cache.build_progress import BuildModel
-from build_cache.failure import BuildOutput, explain_failure
+from build_cache.failure import (
+    BuildOutput,
+    cannot_be_read,
+    explain_failure,
+    explain_full_disk,
+    explain_shortage,
+)
 from homeport.errors import BuildFailedError, DiskFullError, EngineUnavailableError, ProgramMissingError
 
 
@@ -103,3 +109,48 @@ def test_an_engine_that_is_away_and_a_missing_buildx_are_no_faults_of_the_build(
 
 def test_silence_is_told_too() -> None:
     assert "buildx gave no reason" in explain_failure("web", _output()).why
+
+
+def test_want_of_memory_is_told_with_the_limit_and_the_place() -> None:
+    output = _output(
+        "ERROR: x", name="[2/2] RUN make", error="exit code: 137", quoted=("   3 | >>> RUN make",)
+    )
+
+    error = explain_shortage("web", output, 64 * 1024 * 1024)
+
+    assert error.code == "build_out_of_memory"
+    assert (error.facts["line"], error.facts["exit_code"]) == (3, 137)
+    assert "64 MiB" in error.why
+    assert "RUN make" in error.why
+
+
+def test_a_build_that_was_stopped_for_the_disk_s_sake_names_what_ran() -> None:
+    model = BuildModel()
+    list(model.take({"vertexes": [{"digest": "v", "name": "[2/2] RUN make   all", "started": "t"}]}))
+    full = DiskFullError("x", why="It was stopped.", remedy="Free some space.", path="/d", free_bytes=1)
+
+    error = explain_full_disk("web", model, b"FROM x\n# a\nRUN make \\\n  all\n", full)
+
+    assert "in line 3" in error.what
+    assert (error.facts["path"], error.facts["instruction"]) == ("/d", "RUN make all")
+
+
+def test_a_missing_frontend_says_what_the_engine_s_own_could_not_read() -> None:
+    unread = _output("ERROR: failed to solve: dockerfile parse error on line 3: unknown flag: fancy")
+    output = _output(
+        "ERROR: x",
+        name="resolve image config for docker-image://docker.io/docker/dockerfile:1",
+        error="no route",
+    )
+
+    error = explain_failure("web", output, unread=unread)
+
+    assert "docker/dockerfile:1" in error.what
+    assert "unknown flag: fancy" in error.why
+
+
+def test_only_a_file_of_which_nothing_was_begun_counts_as_unreadable() -> None:
+    assert cannot_be_read(_output("ERROR: dockerfile parse error on line 2: unknown instruction: RUNN"))
+    assert not cannot_be_read(_output("ERROR: x", name="[2/2] RUN x", error="exit code: 1"))
+    assert not cannot_be_read(_output("ERROR: x", name="[internal] load metadata for x", error="not found"))
+    assert not cannot_be_read(_output("ERROR: Cannot connect to the Docker daemon. Is it running?"))

@@ -1,0 +1,109 @@
+"""Giving back what the caches hold, while nginx runs."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from build_cache.caches.store import REMAKE_MARKER, cache_sizes, trim_caches
+from homeport.caches import Ecosystem
+from homeport.errors import CancelledError
+from tests.harness.upstream import Upstream
+from tests.integration.caches.conftest import CacheBox
+
+
+class Going:
+    """A job that nobody cancels."""
+
+    def check(self) -> None:
+        """It may go on."""
+
+
+class Cancelled:
+    """A job that was cancelled."""
+
+    def check(self) -> None:
+        raise CancelledError("The job was cancelled.")
+
+
+def fill(box: CacheBox) -> list[str]:
+    """Fetches all gems; their paths, the least recently used first."""
+    upstream_paths = [
+        "/gems/lantern-media-1.2.0.gem",
+        "/gems/lantern-parser-1.2.0.gem",
+        "/gems/lantern-core-1.2.0.gem",
+    ]
+    for moment, path in enumerate(upstream_paths):
+        before = set(box.stored(Ecosystem.GEM))
+        assert box.get(Ecosystem.GEM, path).ok
+        for file in set(box.stored(Ecosystem.GEM)) - before:
+            os.utime(file, (1_700_000_000 + moment, 1_700_000_000 + moment))
+    return upstream_paths
+
+
+def test_a_trim_removes_the_least_recently_used_and_nginx_fetches_it_again(
+    box: CacheBox, line: Upstream
+) -> None:
+    oldest, *others = fill(box)
+    before = cache_sizes(box.settings)
+    line.reset()
+
+    found = trim_caches(box.settings, to_bytes=1024 * 1024, ecosystems=[Ecosystem.GEM], control=Going())[
+        Ecosystem.GEM
+    ]
+
+    assert (found.before_bytes, found.removed_files) == (before[Ecosystem.GEM].bytes, 1)
+    assert found.after_bytes == cache_sizes(box.settings)[Ecosystem.GEM].bytes <= 1024 * 1024
+    assert all(box.get(Ecosystem.GEM, path).ok for path in others)
+    assert line.served(Ecosystem.GEM) == []
+    assert box.get(Ecosystem.GEM, oldest).ok
+
+
+def test_a_trim_to_nothing_leaves_the_other_ecosystems_alone(box: CacheBox) -> None:
+    fill(box)
+    box.get(Ecosystem.NPM, "/lantern-media")
+
+    trim_caches(box.settings, to_bytes=0, ecosystems=[Ecosystem.GEM], control=Going())
+
+    sizes = cache_sizes(box.settings)
+    assert (sizes[Ecosystem.GEM].files, sizes[Ecosystem.NPM].files) == (0, 1)
+
+
+def test_a_download_that_is_under_way_is_left_alone(box: CacheBox) -> None:
+    fill(box)
+    folder = box.stored(Ecosystem.GEM)[0].parent
+    half = folder / f"{'a' * 32}.0000000042"
+    half.write_bytes(b"half")
+
+    trim_caches(box.settings, to_bytes=0, ecosystems=[Ecosystem.GEM], control=Going())
+
+    assert box.stored(Ecosystem.GEM) == [half]
+
+
+def test_a_cancelled_trim_stops(box: CacheBox) -> None:
+    fill(box)
+
+    with pytest.raises(CancelledError):
+        trim_caches(box.settings, to_bytes=0, ecosystems=[Ecosystem.GEM], control=Cancelled())
+
+    assert len(box.stored(Ecosystem.GEM)) == 3
+
+
+def test_devpis_store_goes_as_a_whole(box: CacheBox) -> None:
+    store = box.settings.caches_dir / "devpi" / "server"
+    store.mkdir(parents=True)
+    (store / "wheel").write_bytes(b"x" * 100_000)
+
+    found = trim_caches(box.settings, to_bytes=0, ecosystems=[Ecosystem.PIP], control=Going())[Ecosystem.PIP]
+
+    assert found.before_bytes >= 100_000
+    assert found.after_bytes == 0
+    assert (store.parent / REMAKE_MARKER).exists()
+
+
+def test_caches_that_never_ran_hold_nothing(tmp_path: Path) -> None:
+    box = CacheBox(tmp_path, None)
+
+    assert {size.bytes for size in cache_sizes(box.settings).values()} == {0}
+    trimmed = trim_caches(box.settings, to_bytes=0, ecosystems=list(Ecosystem), control=Going())
+    assert {found.removed_files for found in trimmed.values()} == {0}

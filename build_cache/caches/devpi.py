@@ -126,7 +126,7 @@ def _serve(settings: Settings, folder: Path, port: int) -> int:
 
     server = folder / "server"
     if not server.exists():
-        password = secrets.token_urlsafe(32)  # nobody is to log in, so nobody keeps it
+        password = secrets.token_hex(32)  # nobody is to log in, so nobody keeps it; it begins with no dash
         init(argv=["devpi-init", "--serverdir", server, "--root-passwd", password])  # type: ignore[no-untyped-call]
     words = ["devpi-server", "--serverdir", server, "--host", "127.0.0.1", "--port", port]
     words += ["--threads", _THREADS, "--request-timeout", _REQUEST_S, "--keyfs-cache-size", _KEYFS_ENTRIES]

@@ -124,7 +124,7 @@ class CachesBox:
         while found := self.addresses.down:
             ended = [part for part, process in self._processes.items() if process.poll() is not None]
             if ended or time.monotonic() > deadline:
-                logs = "\n".join(f"{part}: {self.log(part).read_text()[-1500:]}" for part in PARTS)
+                logs = "\n".join(f"{part}: {self.log(part).read_text()[-700:]}" for part in PARTS)
                 raise RuntimeError(f"not ready: {found}; ended: {ended}\n{logs}")
             time.sleep(0.2)
 

@@ -32,7 +32,12 @@ class Ended(ApiClient):
 
     def __init__(self, result: Mapping[str, Any] | None = None, items: Iterable[dict[str, Any]] = ()) -> None:
         super().__init__("http://box", "")
-        self._job = {"id": "j", "state": "succeeded", "finished_at": "2026-01-01", "problem": None}
+        self._job: dict[str, Any] = {
+            "id": "j",
+            "state": "succeeded",
+            "finished_at": "2026-01-01",
+            "problem": None,
+        }
         self._job["result"] = result or {"images": {}, "builds": {}}
         self._items = items
         self.asked: list[tuple[Any, ...]] = []

@@ -272,8 +272,10 @@ def _gem_front(plan: NginxPlan) -> str:
     return _front(
         plan,
         Ecosystem.GEM,
+        # gem looks for a page here, and falls back on the old index where there is none
         f"""proxy_cache_key $request_uri;
 proxy_no_cache $unbounded $is_page;
+location = / {{ return 200 "Homeport's gem cache\\n"; }}
 location / {{
  proxy_pass {_FETCHED[Ecosystem.GEM]};
  proxy_cache_valid 200 {plan.fresh(Ecosystem.GEM)};

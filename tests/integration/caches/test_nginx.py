@@ -317,3 +317,9 @@ def test_a_stopped_nginx_leaves_no_process(box: CacheBox) -> None:
     box.stop()
 
     assert processes_of(box) == []
+
+
+def test_gem_finds_the_new_index_also_while_the_line_is_cut(box: CacheBox, line: Upstream) -> None:
+    line.cut()
+
+    assert box.get(Ecosystem.GEM, "/").status_code == 200

@@ -168,6 +168,13 @@ class BuildModel:
         return f"{shown} ({current / _MB:.1f} of {total / _MB:.1f} MB)" if total else shown
 
     @property
+    def running(self) -> list[Vertex]:
+        """The instructions that run just now."""
+        return [
+            step for step in self.vertexes.values() if step.position and step.started and not step.completed
+        ]
+
+    @property
     def failing(self) -> Vertex | None:
         """The vertex that failed of itself, not because another one did."""
         failed = [vertex for vertex in self.vertexes.values() if vertex.error]

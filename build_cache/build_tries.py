@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from build_cache.another_try import Tried, Way, direct_warning, lost_caches, next_way
-from build_cache.build_progress import BuildModel
+from build_cache.build_progress import BuildModel, Vertex
 from build_cache.buildx import BuildFollower, BuildxCall, buildx_environment
 from build_cache.caches.addresses import find_caches
 from build_cache.cgroup import BuildCgroup
@@ -24,7 +24,7 @@ from build_cache.failure import BuildOutput, explain_failure, explain_full_disk,
 from build_cache.labels import final_base, image_labels
 from build_cache.request import BuildRequest
 from homeport.caches import CacheAddresses, Ecosystem
-from homeport.errors import BuildOutOfMemoryError, DiskFullError, HomeportError
+from homeport.errors import BuildOutOfMemoryError, DiskFullError
 from homeport.host.engine import Engine
 from homeport.host.files import read_bounded
 from homeport.host.programs import run_program
@@ -45,15 +45,13 @@ class Hearing:
 
 @dataclass(frozen=True)
 class _Watched:
-    """A control that also looks after the build's memory and the disks."""
+    """A control that does something else besides, whenever it is asked."""
 
     control: Control
-    cgroup: BuildCgroup
-    disks: DiskWatch
+    look: Callable[[], None]
 
     def check(self) -> None:
-        self.cgroup.look()
-        self.disks.look()
+        self.look()
         self.control.check()
 
 
@@ -83,6 +81,7 @@ class BuildTries:
         self._shown = 0.0
         self._output = BuildOutput(model=BuildModel(), text=(), quoted=(), exit_code=0)
         self._unread: BuildOutput | None = None
+        self._suspects: list[Vertex] = []
 
     def until_built(self) -> str:
         """Tries until the image is built, or nothing is left to be done differently; the image's id.
@@ -100,24 +99,31 @@ class BuildTries:
             following = None if self.cgroup.ran_out else next_way(tried)
             if following is not None and following[0].is_afresh_after(way):
                 self.engine.forget_build_steps(began_at)
+        if self.cgroup.ran_out:
+            raise self._shortage(began_at)
         if self._output.exit_code != 0:
-            raise self._failure()
+            raise explain_failure(self.request.service, self._output, unread=self._unread)
         return read_bounded(self.folder / _ID_FILE, 1000).decode().strip()
 
-    def shortage(self) -> BuildOutOfMemoryError:
-        """The error for want of memory."""
-        return explain_shortage(self.request.service, self._output, self.cgroup.limits.memory_bytes)
+    def _shortage(self, began_at: float) -> BuildOutOfMemoryError:
+        """The error for want of memory; what it may have spoilt is not kept."""
+        if self._output.exit_code == 0:
+            self.engine.remove_image(self.request.tag)
+        if self._output.exit_code == 0 or len(self._suspects) != 1:
+            self.engine.forget_build_steps(began_at)
+        return explain_shortage(
+            self.request.service,
+            self._output,
+            self.source.dockerfile,
+            limit_bytes=self.cgroup.limits.memory_bytes,
+            suspects=self._suspects,
+        )
 
     @property
     def instructions(self) -> list[str]:
         """Those of the last try, with their variables replaced, each once."""
         steps = {step.name: step for step in self._output.model.vertexes.values()}
         return [step.instruction for step in steps.values()]
-
-    def _failure(self) -> HomeportError:
-        if self.cgroup.ran_out:
-            return self.shortage()
-        return explain_failure(self.request.service, self._output, unread=self._unread)
 
     def _try(self, way: Way) -> Tried:
         addresses = find_caches(self.settings, self.gateway)
@@ -151,7 +157,7 @@ class BuildTries:
             return run_program(
                 call.argv,
                 environment=buildx_environment(self.settings.docker_host, self.folder),
-                control=_Watched(self.hearing.control, self.cgroup, self.disks),
+                control=_Watched(self.hearing.control, lambda: self._look_after(follower.model)),
                 stall_s=self.settings.stall_s,
                 ceiling_s=max(self._ends_at - time.monotonic(), 0),
                 on_output=follower.take,
@@ -159,6 +165,12 @@ class BuildTries:
         except DiskFullError as full:
             service, dockerfile = self.request.service, self.source.dockerfile
             raise explain_full_disk(service, follower.model, dockerfile, full) from full
+
+    def _look_after(self, model: BuildModel) -> None:
+        self.disks.look()
+        self.cgroup.look()
+        if self.cgroup.ran_out and not self._suspects:
+            self._suspects = model.running
 
     def _call(self, way: Way, rewritten: Rewritten, addresses: CacheAddresses) -> BuildxCall:
         """Writes the files that buildx reads."""

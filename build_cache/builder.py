@@ -101,10 +101,6 @@ class ImageBuilder:
             )
             with watch:
                 image_id = tries.until_built()
-        if cgroup.ran_out:
-            # what was killed has hidden it: the image is not what its Dockerfile says
-            self._engine.remove_image(request.tag)
-            raise tries.shortage()
         self._remove_dangling()
         hearing.on_progress(1.0, "")
         report = BuildReport(

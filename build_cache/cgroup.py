@@ -8,6 +8,7 @@ oci.GenerateSpec), so that a plain folder serves for both versions of control gr
 import contextlib
 import os
 import signal
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -67,6 +68,8 @@ class BuildCgroup:
         self._memory = root / name if self._is_v2 else root / "memory" / name
         self._shortages = -1
         self._kills_before = 0
+        self._watcher: threading.Thread | None = None
+        self._is_left = False
 
     def __enter__(self) -> Self:
         if not self._name:
@@ -85,9 +88,6 @@ class BuildCgroup:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.look()
-        if self._shortages >= 0:
-            with contextlib.suppress(OSError):
-                _write(self._memory / "memory.oom_control", 0)
         self._close()
 
     @property
@@ -96,16 +96,9 @@ class BuildCgroup:
         return (self._memory / _CHILDREN).is_dir()
 
     def look(self) -> None:
-        """Ends an instruction that has run out of memory. To be called several times a second."""
-        if not self.parent:
-            return
-        if self._is_v2:
+        """Brings `ran_out` up to date."""
+        if self.parent and self._is_v2:
             self.ran_out = self.ran_out or self._kills() > self._kills_before
-            return
-        with contextlib.suppress(BlockingIOError):
-            self.ran_out = os.eventfd_read(self._shortages) > 0 or self.ran_out
-        if self.ran_out and _flag(self._memory / "memory.oom_control", "under_oom"):
-            self._end_largest()
 
     def _make_v1(self) -> None:
         memory, cpu, pids = (self._root / kind / self._name for kind in ("memory", "cpu", "pids"))
@@ -127,19 +120,26 @@ class BuildCgroup:
         self._watch_v1()
 
     def _watch_v1(self) -> None:
-        """Has the kernel stop what runs out of memory, instead of killing one process of it.
+        """Has the kernel say when memory runs out (its documentation, cgroup-v1/memory.rst, section 10).
 
-        The count of kills stands in the instruction's own group, which is gone afterwards, and a kill inside
-        a pipe would let the build succeed. What is stopped cannot end before `look` has seen it.
+        The count of kills stands in the instruction's own group, which is gone afterwards, and the kernel
+        kills one process only, which a pipe may hide. So all of the instruction is ended at once. To have
+        the kernel kill nothing would not do: then programs get ENOMEM that nobody is told of.
         """
-        control = self._memory / "memory.oom_control"
-        _write(control, 1)
-        self._shortages = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        watched = os.open(control, os.O_RDONLY | os.O_CLOEXEC)
+        self._shortages = os.eventfd(0, os.EFD_CLOEXEC)
+        watched = os.open(self._memory / "memory.oom_control", os.O_RDONLY | os.O_CLOEXEC)
         try:
             _write(self._memory / "cgroup.event_control", f"{self._shortages} {watched}")
         finally:
             os.close(watched)
+        self._watcher = threading.Thread(target=self._end_hungry, daemon=True)
+        self._watcher.start()
+
+    def _end_hungry(self) -> None:
+        """Waits for shortages until the group is left."""
+        while os.eventfd_read(self._shortages) and not self._is_left:
+            self.ran_out = True
+            self._end_largest()
 
     def _make_v2(self) -> None:
         folder = self._root
@@ -161,7 +161,7 @@ class BuildCgroup:
         return _flag(self._memory / "memory.events", "oom_kill")
 
     def _end_largest(self) -> None:
-        """Kills the instruction that uses most."""
+        """Kills the instruction that has used most."""
         largest = max((self._memory / _CHILDREN).glob("*/"), key=_usage, default=None)
         if largest is None:
             return
@@ -171,13 +171,18 @@ class BuildCgroup:
                     os.kill(int(pid), signal.SIGKILL)
 
     def _close(self) -> None:
+        if self._watcher is not None:
+            self._is_left = True
+            os.eventfd_write(self._shortages, 1)
+            self._watcher.join()
+            self._watcher = None
         if self._shortages >= 0:
             os.close(self._shortages)
             self._shortages = -1
 
 
 def _usage(folder: Path) -> int:
-    return int(_read(folder / "memory.usage_in_bytes") or 0)
+    return int(_read(folder / "memory.max_usage_in_bytes") or 0)
 
 
 def _flag(path: Path, name: str) -> int:

@@ -61,17 +61,28 @@ def explain_failure(service: str, output: BuildOutput, *, unread: BuildOutput | 
     return _instruction_failed(service, vertex, message, output)
 
 
-def explain_shortage(service: str, output: BuildOutput, limit_bytes: int) -> BuildOutOfMemoryError:
-    """The error for a build in which an instruction needed more memory than there may be."""
-    failed = _instruction_failed(service, output.model.failing, _message(output.text), output)
-    place = f" in line {failed.facts['line']} of its Dockerfile" if failed.facts["line"] else ""
-    instruction = failed.facts["instruction"]
+def explain_shortage(
+    service: str, output: BuildOutput, dockerfile: bytes, *, limit_bytes: int, suspects: Sequence[Vertex]
+) -> BuildOutOfMemoryError:
+    """The error for a build in which an instruction needed more memory than there may be.
+
+    Args:
+        service: whose image it was.
+        output: what the build said.
+        dockerfile: the packager's.
+        limit_bytes: what a build may use.
+        suspects: the steps that ran when memory ran out; one of them may have hidden it.
+    """
+    failing = output.model.failing or (suspects[-1] if suspects else None)
+    facts = dict(_instruction_failed(service, failing, _message(output.text), output).facts)
+    facts["line"] = facts["line"] or _line_of(facts["instruction"], dockerfile)
+    place = f" in line {facts['line']} of its Dockerfile" if facts["line"] else ""
+    why = f"A build may use {limit_bytes / _MIB:.0f} MiB."
     return BuildOutOfMemoryError(
         f"The image of service {service!r} could not be built: it ran out of memory{place}.",
-        why=f"A build may use {limit_bytes / _MIB:.0f} MiB."
-        + (f" The instruction: {instruction}" if instruction else ""),
+        why=f"{why} The instruction: {facts['instruction']}" if facts["instruction"] else why,
         remedy="Raise the setting `build_memory_bytes`, if this machine has more.",
-        **failed.facts,
+        **facts,
         limit_bytes=limit_bytes,
     )
 
@@ -80,9 +91,7 @@ def explain_full_disk(
     service: str, model: BuildModel, dockerfile: bytes, full: DiskFullError
 ) -> DiskFullError:
     """The error for a build that was stopped because a disk was nearly full."""
-    running = [
-        step for step in model.vertexes.values() if step.instruction and step.started and not step.completed
-    ]
+    running = model.running
     instruction = running[-1].instruction if running else ""
     line = _line_of(instruction, dockerfile)
     place = f" in line {line} of its Dockerfile" if line else ""

@@ -1,6 +1,6 @@
 from typing import Any
 
-from build_cache.build_progress import BuildModel
+from build_cache.build_progress import BuildModel, Vertex
 from build_cache.failure import (
     BuildOutput,
     cannot_be_read,
@@ -116,7 +116,7 @@ def test_want_of_memory_is_told_with_the_limit_and_the_place() -> None:
         "ERROR: x", name="[2/2] RUN make", error="exit code: 137", quoted=("   3 | >>> RUN make",)
     )
 
-    error = explain_shortage("web", output, 64 * 1024 * 1024)
+    error = explain_shortage("web", output, b"", limit_bytes=64 * 1024 * 1024, suspects=[])
 
     assert error.code == "build_out_of_memory"
     assert (error.facts["line"], error.facts["exit_code"]) == (3, 137)
@@ -154,3 +154,12 @@ def test_only_a_file_of_which_nothing_was_begun_counts_as_unreadable() -> None:
     assert not cannot_be_read(_output("ERROR: x", name="[2/2] RUN x", error="exit code: 1"))
     assert not cannot_be_read(_output("ERROR: x", name="[internal] load metadata for x", error="not found"))
     assert not cannot_be_read(_output("ERROR: Cannot connect to the Docker daemon. Is it running?"))
+
+
+def test_want_of_memory_that_was_hidden_names_the_step_that_ran_then() -> None:
+    suspect = Vertex("v", "[2/2] RUN make | true")
+    output = BuildOutput(model=BuildModel(), text=(), quoted=(), exit_code=0)
+
+    error = explain_shortage("web", output, b"FROM x\nRUN make | true", limit_bytes=1, suspects=[suspect])
+
+    assert (error.facts["line"], error.facts["instruction"]) == (2, "RUN make | true")

@@ -1,5 +1,6 @@
 """A real nginx with its caches on loopback, and the counting upstream behind it."""
 
+import contextlib
 import json
 import os
 import random
@@ -164,13 +165,31 @@ def line(upstream: Upstream) -> Iterator[Upstream]:
     upstream.mend()
 
 
-@pytest.fixture
-def open_folder() -> Iterator[Path]:
+@contextlib.contextmanager
+def open_to_all() -> Iterator[Path]:
     """A folder that the caches' user may enter, with a short path for sockets."""
     folder = Path(tempfile.mkdtemp(prefix="hp-c"))
     folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    with open_to_all() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def shared_box(upstream: Upstream) -> Iterator[CacheBox]:
+    """Caches for tests that only look at what is refused."""
+    with open_to_all() as folder:
+        box = CacheBox(folder, upstream)
+        box.start()
+        yield box
+        box.stop()
 
 
 @pytest.fixture

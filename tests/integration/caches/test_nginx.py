@@ -111,8 +111,8 @@ def test_what_cannot_be_had_and_never_was_is_an_error(box: CacheBox, line: Upstr
 
 @pytest.mark.parametrize("ecosystem", list(Ecosystem))
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
-def test_nothing_is_taken_in(box: CacheBox, line: Upstream, ecosystem: Ecosystem, method: str) -> None:
-    answer = requests.request(method, box.url(ecosystem) + "/dists/x", data=b"{}", timeout=10)
+def test_nothing_is_taken_in(shared_box: CacheBox, line: Upstream, ecosystem: Ecosystem, method: str) -> None:
+    answer = requests.request(method, shared_box.url(ecosystem) + "/dists/x", data=b"{}", timeout=10)
 
     assert answer.status_code == 405
     assert line.served(ecosystem) == []
@@ -142,11 +142,11 @@ def test_nothing_is_taken_in(box: CacheBox, line: Upstream, ecosystem: Ecosystem
         "http://{apt}/Packages/admin",
     ],
 )
-def test_apts_cache_is_no_way_to_anything_else(box: CacheBox, line: Upstream, address: str) -> None:
+def test_apts_cache_is_no_way_to_anything_else(shared_box: CacheBox, line: Upstream, address: str) -> None:
     address = address.format(apt=line.host(Ecosystem.APT), npm=line.host(Ecosystem.NPM).rpartition(":")[2])
     host = address.removeprefix("http://").partition("/")[0]
 
-    status, text = raw(box, f"GET {address} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")
+    status, text = raw(shared_box, f"GET {address} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")
 
     assert status == 403
     assert "Homeport's apt cache" in text
@@ -161,18 +161,18 @@ def test_apts_cache_is_no_way_to_anything_else(box: CacheBox, line: Upstream, ad
         "GET https://deb.example.org/dists/x HTTP/1.1",
     ],
 )
-def test_apts_cache_takes_apts_own_requests_only(box: CacheBox, request_line: str) -> None:
-    status, _ = raw(box, f"{request_line}\r\nHost: deb.example.org\r\nConnection: close\r\n\r\n")
+def test_apts_cache_takes_apts_own_requests_only(shared_box: CacheBox, request_line: str) -> None:
+    status, _ = raw(shared_box, f"{request_line}\r\nHost: deb.example.org\r\nConnection: close\r\n\r\n")
 
     assert status in {400, 403, 405}
 
 
-def test_the_host_that_is_checked_is_the_host_that_is_asked(box: CacheBox, line: Upstream) -> None:
+def test_the_host_that_is_checked_is_the_host_that_is_asked(shared_box: CacheBox, line: Upstream) -> None:
     allowed = line.host(Ecosystem.APT)
     hidden = line.host(Ecosystem.NPM)
 
     status, _ = raw(
-        box, f"GET http://{allowed}/dists/x HTTP/1.1\r\nHost: {hidden}\r\nConnection: close\r\n\r\n"
+        shared_box, f"GET http://{allowed}/dists/x HTTP/1.1\r\nHost: {hidden}\r\nConnection: close\r\n\r\n"
     )
 
     assert status == 403
@@ -295,9 +295,9 @@ def test_what_was_stored_survives_a_kill(box: CacheBox, line: Upstream) -> None:
     wait_until(lambda: box.get(Ecosystem.GEM, path).content == body, what="the kept file", timeout_s=10)
 
 
-def test_no_folder_is_shown_and_no_file_of_the_host_served(box: CacheBox) -> None:
+def test_no_folder_is_shown_and_no_file_of_the_host_served(shared_box: CacheBox) -> None:
     for path in ("/", "/../../etc/passwd", "/root/", "/root/pypi/", "/+login"):
-        answer = box.get(Ecosystem.PIP, path)
+        answer = shared_box.get(Ecosystem.PIP, path)
 
         assert answer.status_code in {400, 404}
         assert "root:" not in answer.text

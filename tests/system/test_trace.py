@@ -25,22 +25,20 @@ from tests.harness.upstream import Upstream
 
 FEW = (
     "all-instructions",
-    "apt-keeps-everything",
     "bundler",
-    "gem-install",
     "here-documents",
     "npm-install",
     "pip-of-a-user",
     "uv-system",
 )
-"""One of each package manager and of the harder forms; they leave their clients' own caches in the image."""
+"""All package managers and the harder forms; most leave their clients' own caches in the image."""
 
 WRITES_OVER_OURS = {"pip-script-writes-configuration"}
 """They are built again without a mount at every build, so their failing RUN is run each time."""
 
 CLIENT_CACHES = re.compile(
-    r"(^|/)(\.npm|\.cache|\.local/share/(gem|pnpm)|\.gem|\.bundle|\.yarn|tmp)(/|$)"
-    r"|/__pycache__/|(^|/)node_modules/\.|^var/(log|cache/ldconfig)/"
+    r"(^|/)(\.npm|\.cache|\.yarn|\.local/share/(gem/specs|pnpm)|\.gem/specs|\.bundle/cache|tmp)(/|$)"
+    r"|(^|/)(\.local(/share(/gem)?)?|\.gem|\.bundle)$|/__pycache__/|(^|/)node_modules/\.|^var/(log|cache/ldconfig)/"
 )
 """Where clients keep what they fetched under names of their own making, such as the hash of an address.
 

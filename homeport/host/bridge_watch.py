@@ -1,5 +1,6 @@
 """Which hosts a build spoke to without a cache, seen on the engine's bridge while the build runs."""
 
+import contextlib
 import ctypes
 import os
 import select
@@ -219,7 +220,8 @@ def _open_socket(interface: str) -> socket.socket:
         opened.setsockopt(
             socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("@HP", length, ctypes.addressof(code))
         )
-        opened.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER_BYTES)
+        with contextlib.suppress(PermissionError):  # it takes CAP_NET_ADMIN, too: a smaller one will do
+            opened.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER_BYTES)
         opened.bind((interface, _ETH_P_ALL))
     except OSError:
         opened.close()

@@ -33,7 +33,7 @@ UV_APP = {
     "images:\n  web: {context: ./web}\n",
     "docker-compose.yml": "services:\n  web:\n    container_name: APP_IDENTIFIER\n",
     "web/Dockerfile": UV_DOCKERFILE,
-    "web/app.py": "import bottle\nbottle.route('/')(lambda: 'by uv')\nbottle.run(host='0.0.0.0', port=8080)\n",
+    "web/app.py": "import bottle as b\nb.route('/')(lambda: 'by uv')\nb.run(host='0.0.0.0', port=8080)\n",
 }
 
 

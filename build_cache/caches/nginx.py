@@ -46,14 +46,17 @@ def main() -> None:
     gateway = wait_for_gateway(Engine(settings.docker_host))
     plan = make_plan(settings, gateway, environment_ca=os.environ.get("SSL_CERT_FILE", ""))
     words = start_words(plan, prepare_files(plan, user), program=program, user=user)
-    os.execve(words[0], words, program_environment(TZ="UTC"))  # noqa: S606 - no shell is wanted
+    os.execvpe(words[0], words, program_environment(TZ="UTC"))  # noqa: S606 - no shell is wanted
 
 
 def start_words(plan: NginxPlan, configuration: Path, *, program: str, user: str | None) -> list[str]:
-    """The command that runs nginx as the user for as long as the gateway's address is there."""
+    """The command that runs nginx as the user for as long as the gateway's address is there.
+
+    It ties itself to its parent anew: who acts as another user meanwhile is tied no more (prctl(2)).
+    """
     guard = [sys.executable, "-I", "-S", str(bridge_guard.__file__), plan.gateway]
     nginx = [program, "-c", str(configuration), "-p", str(plan.run_dir), "-e", "stderr"]
-    return [*guard, *contained_words(user), *nginx]
+    return ["setpriv", "--pdeathsig", "KILL", "--", *guard, *contained_words(user), *nginx]
 
 
 def wait_for_gateway(engine: Engine) -> str:

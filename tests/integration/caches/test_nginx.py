@@ -4,6 +4,7 @@ import hashlib
 import http.client
 import socket
 import subprocess
+import sys
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -14,7 +15,7 @@ from packageurl.contrib.purl2url import get_download_url
 from homeport.caches import Ecosystem
 from tests.harness.programs import wait_until
 from tests.harness.upstream import Fault, Upstream
-from tests.integration.caches.conftest import HERE, CacheBox, side_by_side, wait_until_old
+from tests.integration.caches.conftest import HERE, CacheBox, side_by_side, user, wait_until_old
 
 BIG = {
     Ecosystem.APT: r"^/pool/.*lantern-media",
@@ -273,6 +274,32 @@ def test_a_killed_nginx_takes_all_its_processes_along_and_leaves_nothing_half(
     assert box.stored(Ecosystem.NPM) == []
     assert box.get(Ecosystem.NPM, path).content == body
     assert requests_upstream(line, Ecosystem.NPM, at_least=1) == 1
+
+
+_SUPERVISOR = """
+import subprocess, sys
+subprocess.run(["setpriv", "--pdeathsig", "KILL", "--", sys.executable, "-c", *sys.argv[1:]])
+"""
+_ENTRY = """
+import os, sys
+from build_cache.caches.nginx import find_nginx, make_plan, prepare_files, start_words
+from homeport.settings import Settings
+plan, user = make_plan(Settings.model_validate_json(sys.argv[1]), sys.argv[2]), sys.argv[3] or None
+words = start_words(plan, prepare_files(plan, user), program=find_nginx(), user=user)
+os.execvp(words[0], words)
+"""
+
+
+def test_nginx_dies_with_a_killed_supervisor(line: Upstream, make_box: Callable[..., CacheBox]) -> None:
+    box = make_box(line)
+    given = [_ENTRY, box.settings.model_dump_json(), HERE, user() or ""]
+    box.process = subprocess.Popen([sys.executable, "-c", _SUPERVISOR, *given])
+    wait_until(box.answers, what="nginx", timeout_s=20)
+
+    box.process.kill()
+    box.process.wait(10)
+
+    wait_until(lambda: not processes_of(box), what="the end of all processes", timeout_s=5)
 
 
 def processes_of(box: CacheBox) -> list[str]:

@@ -10,7 +10,7 @@ from homeport.settings import Settings
 PIP_INDEX_PATH = "/root/pypi/+simple/"
 """The Python index below pip's cache."""
 
-_PROBE_S = 1.0
+_PROBE_S = 3.0  # what is not there is seen at once; what is busy gets its time
 
 
 def cache_url(gateway: str, settings: Settings, ecosystem: Ecosystem) -> str:
@@ -19,7 +19,7 @@ def cache_url(gateway: str, settings: Settings, ecosystem: Ecosystem) -> str:
 
 
 def find_caches(settings: Settings, gateway: str) -> CacheAddresses:
-    """Which caches answer on the bridge's gateway, found within about a second.
+    """Which caches answer on the bridge's gateway, found side by side: at once, but for one that hangs.
 
     Those that do not, and all of them where they are switched off, stand in `down` with the reason.
     """

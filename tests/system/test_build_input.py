@@ -110,14 +110,14 @@ def test_labels_say_what_the_image_is_and_leave_the_layers_cached(bench: BuildBe
 
 
 def test_durations_of_one_build_weigh_the_next(bench: BuildBench) -> None:
-    text = f"FROM {BASE}\nARG WORD\nRUN echo $WORD\nRUN sleep 3; echo $WORD"
+    text = f"FROM {BASE}\nARG WORD\nRUN true\nRUN sleep 3"
     took = bench.build(text, args={"WORD": fresh()}).report.durations
-    assert took["RUN sleep 3; echo $WORD"] > 2.9
+    assert took["RUN sleep 3"] > 2.9
 
     bench.build(text, args={"WORD": fresh()}, durations=took)
 
     first = next(fraction for fraction, detail in bench.shown if "sleep" in detail)
-    assert first < 1.2 - took["RUN sleep 3; echo $WORD"] / sum(took.values())
+    assert first < 1.2 - took["RUN sleep 3"] / sum(took.values())
 
 
 def test_no_trace_of_the_mounts_is_in_the_log_or_in_a_failure(bench: BuildBench) -> None:

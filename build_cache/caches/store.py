@@ -4,12 +4,15 @@ nginx takes a file that has vanished for one that it never had, so its store may
 files of downloads that are under way have other names and are left alone.
 """
 
+import hashlib
+import json
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, assert_never
+from urllib.parse import unquote
 
 from homeport.caches import Ecosystem
 from homeport.plans import Control
@@ -63,6 +66,50 @@ def trim_caches(
         CancelledError: the control says so; what was removed until then stays removed.
     """
     return {ecosystem: _trim(settings, ecosystem, to_bytes, control) for ecosystem in ecosystems}
+
+
+def forget_served(settings: Settings, lines: Iterable[bytes]) -> int:
+    """Removes the stored copies of what these lines of the request log say was served; how many there were.
+
+    For a build whose client found that a file is not what it should be. The caches cannot tell, devpi apart,
+    and would serve it again for a year; forgotten, it is fetched anew.
+    """
+    removed = 0
+    for line in lines:
+        try:
+            served = json.loads(line)
+            ecosystem = Ecosystem(served["ecosystem"])
+            keys = stored_keys(ecosystem, host=served["host"], uri=served["uri"])
+        except (ValueError, KeyError, TypeError):
+            continue
+        for key in keys:
+            path = stored_path(settings.caches_dir / "nginx" / ecosystem, key)
+            if path.exists():
+                path.unlink(missing_ok=True)
+                removed += 1
+    return removed
+
+
+def stored_keys(ecosystem: Ecosystem, *, host: str, uri: str) -> tuple[str, ...]:
+    """The keys under which nginx may have stored the answer, as its configuration makes them."""
+    plain = unquote(uri.partition("?")[0])
+    match ecosystem:
+        case Ecosystem.APT:
+            return (host + uri,)
+        case Ecosystem.GEM:
+            return (uri,)
+        case Ecosystem.NPM:
+            return (plain, f"full {uri}", f"short {uri}")
+        case Ecosystem.PIP:
+            return (plain, f"plain {uri}", f"html {uri}", f"json {uri}")
+        case _:
+            assert_never(ecosystem)
+
+
+def stored_path(folder: Path, key: str) -> Path:
+    """Where nginx keeps the answer of a key (proxy_cache_path's `levels=1:2`)."""
+    name = hashlib.md5(key.encode(), usedforsecurity=False).hexdigest()
+    return folder / name[-1] / name[-3:-1] / name
 
 
 def select_trimmed(files: Iterable[StoredFile], *, to_bytes: int) -> Sequence[StoredFile]:

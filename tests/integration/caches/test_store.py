@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from build_cache.caches.store import REMAKE_MARKER, cache_sizes, trim_caches
+from build_cache.caches.store import REMAKE_MARKER, cache_sizes, forget_served, trim_caches
 from homeport.caches import Ecosystem
 from homeport.errors import CancelledError
-from tests.harness.upstream import Upstream
+from tests.harness.upstream import Fault, Upstream
 from tests.integration.caches.conftest import CacheBox
 
 
@@ -107,3 +107,30 @@ def test_caches_that_never_ran_hold_nothing(tmp_path: Path) -> None:
     assert {size.bytes for size in cache_sizes(box.settings).values()} == {0}
     trimmed = trim_caches(box.settings, to_bytes=0, ecosystems=list(Ecosystem), control=Going())
     assert {found.removed_files for found in trimmed.values()} == {0}
+
+
+@pytest.mark.parametrize(
+    ("ecosystem", "path"),
+    [
+        (Ecosystem.APT, "{apt}/pool/main/l/lantern-core/lantern-core_1.2.0_all.deb"),
+        (Ecosystem.NPM, "/@lantern/lantern-words/-/lantern-words-1.2.0.tgz"),
+        (Ecosystem.NPM, "/@lantern%2flantern-words"),
+        (Ecosystem.GEM, "/gems/lantern-core-1.2.0.gem"),
+        (Ecosystem.GEM, "/versions"),
+    ],
+)
+def test_a_wrong_file_is_fetched_again_when_its_build_is_forgotten(
+    box: CacheBox, line: Upstream, ecosystem: Ecosystem, path: str
+) -> None:
+    path = path.format(apt=line.url(Ecosystem.APT))
+    line.fail(ecosystem, ".", Fault.WRONG, times=1)
+    wrong = box.get(ecosystem, path).content
+    assert box.get(ecosystem, path).content == wrong, "nobody but the client can tell"
+    files = (box.settings.caches_dir / "log").glob("*.log")
+
+    removed = forget_served(box.settings, [row for file in files for row in file.read_bytes().splitlines()])
+
+    right = box.get(ecosystem, path)
+    assert removed == 1
+    assert (right.status_code, right.content != wrong) == (200, True)
+    assert box.get(ecosystem, path).content == right.content

@@ -14,6 +14,7 @@ ENGINE_PACKAGES=(docker.io docker-cli docker-buildx)
 TEST_PACKAGES=(
   docker-registry # the registry that the tests pull from
   procps          # pgrep and sysctl, for the tests' network namespace
+  gpg gpg-agent   # the tests' own Debian repository is signed
 )
 
 DEBIAN13_SOURCE=/etc/apt/sources.list.d/homeport-debian13.sources

@@ -1,5 +1,6 @@
-"""Which processes `homeport up` runs, and supervisor's configuration for them. Pure."""
+"""Which processes `homeport up` runs, and supervisor's configuration for them."""
 
+import pwd
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -80,8 +81,18 @@ def drop_privileges(user: str | None) -> list[str]:
 
     Without a user it keeps the one it has.
     """
-    as_user = ["--reuid", user, "--regid", user, "--clear-groups", "--no-new-privs"] if user else []
+    as_user = (
+        ["--reuid", user, "--regid", _group_of(user), "--clear-groups", "--no-new-privs"] if user else []
+    )
     return ["setpriv", *as_user, "--pdeathsig", "KILL", "--"]
+
+
+def _group_of(user: str) -> str:
+    """The account's own group, which may have another name; where there is no account, setpriv names it."""
+    try:
+        return str(pwd.getpwnam(user).pw_gid)
+    except KeyError:
+        return user
 
 
 def render_supervisord(settings: Settings, *, python: str, as_root: bool) -> str:

@@ -2,10 +2,10 @@
 
 import contextlib
 import errno
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from build_cache.build_folder import build_folder
 from build_cache.build_tries import BuildTries, Hearing
 from build_cache.cgroup import BUILD_CGROUP, BuildCgroup, build_limits
 from build_cache.context import BuildSource, read_source
@@ -75,9 +75,9 @@ class ImageBuilder:
         hearing = Hearing(control=control, on_progress=on_progress, log=log)
         with (
             _full_disk_told(request.service),
-            tempfile.TemporaryDirectory(prefix="homeport-build-") as folder,
+            build_folder(self._settings.builds_dir) as folder,
         ):
-            return self._build(request, source, hearing, Path(folder))
+            return self._build(request, source, hearing, folder)
 
     def _build(
         self, request: BuildRequest, source: BuildSource, hearing: Hearing, folder: Path

@@ -156,6 +156,11 @@ class Settings(BaseModel):
         return self.state_dir / "caches"
 
     @property
+    def builds_dir(self) -> Path:
+        """Where files of a build lie while it runs."""
+        return self.state_dir / "builds"
+
+    @property
     def uploads_dir(self) -> Path:
         """Where uploaded archives lie until their job has ended."""
         return self.state_dir / "uploads"

@@ -44,7 +44,13 @@ class BuildBench:
         self.engine = Engine(self.docker_host)
         self.cgroup = f"{engine_box.namespace.cgroup.strip('/')}/homeport-build"
         self.context = context
-        self.settings = {"docker_host": self.docker_host, "stall_s": 60, "ceiling_s": 300, **settings}
+        self.settings = {
+            "state_dir": context.with_name(f"{context.name}-state"),
+            "docker_host": self.docker_host,
+            "stall_s": 60,
+            "ceiling_s": 300,
+            **settings,
+        }
         self.shown: list[tuple[float, str]] = []
         self.lines: list[str] = []
         self.on_line: Callable[[str], None] = lambda line: None

@@ -152,7 +152,8 @@ from homeport.host.engine import Engine
 from homeport.settings import Settings
 class Never:
     def check(self): pass
-ImageBuilder(Settings(docker_host={bench.docker_host!r}), Engine({bench.docker_host!r})).build(
+settings = Settings(docker_host={bench.docker_host!r}, state_dir={str(bench.settings["state_dir"])!r})
+ImageBuilder(settings, Engine(settings.docker_host)).build(
     BuildRequest(service="web", context=Path({str(bench.context)!r}), dockerfile="Dockerfile", tag={TAG!r}),
     control=Never(), on_progress=lambda f, d: None, log=lambda line: None)
 """
@@ -164,6 +165,10 @@ ImageBuilder(Settings(docker_host={bench.docker_host!r}), Engine({bench.docker_h
 
     wait_until(lambda: not _processes_with(word), what="the end of the build's processes", timeout_s=3)
     wait_until(lambda: not _processes_with(str(bench.context)), what="the end of buildx", timeout_s=3)
+    builds = Path(bench.settings["state_dir"]) / "builds"
+    assert len(list(builds.iterdir())) == 1, "what it could not remove"
+    bench.build(f"FROM {BASE}\nRUN echo {fresh()}")
+    assert list(builds.iterdir()) == []
 
 
 def test_an_instruction_that_floods_its_output_keeps_the_log_bounded(bench: BuildBench) -> None:

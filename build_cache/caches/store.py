@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,7 @@ class TrimmedCache:
 
     before_bytes: int
     after_bytes: int
+    after_files: int
     removed_files: int
 
 
@@ -68,13 +70,17 @@ def trim_caches(
     return {ecosystem: _trim(settings, ecosystem, to_bytes, control) for ecosystem in ecosystems}
 
 
-def forget_served(settings: Settings, lines: Iterable[bytes]) -> int:
-    """Removes the stored copies of what these lines of the request log say was served; how many there were.
+def forget_served(
+    settings: Settings, lines: Iterable[bytes], *, ecosystems: Collection[Ecosystem]
+) -> Mapping[Ecosystem, int]:
+    """Removes the stored copies of what these lines of the request log say that these caches served.
+
+    Gives how many there were, of the ecosystems that had any.
 
     For a build whose client found that a file is not what it should be. The caches cannot tell, devpi apart,
     and would serve it again for a year; forgotten, it is fetched anew.
     """
-    removed = 0
+    removed: Counter[Ecosystem] = Counter()
     for line in lines:
         try:
             served = json.loads(line)
@@ -82,11 +88,11 @@ def forget_served(settings: Settings, lines: Iterable[bytes]) -> int:
             keys = stored_keys(ecosystem, host=served["host"], uri=served["uri"])
         except (ValueError, KeyError, TypeError):
             continue
-        for key in keys:
+        for key in keys if ecosystem in ecosystems else ():
             path = stored_path(settings.caches_dir / "nginx" / ecosystem, key)
             if path.exists():
                 path.unlink(missing_ok=True)
-                removed += 1
+                removed[ecosystem] += 1
     return removed
 
 
@@ -167,7 +173,10 @@ def _trim(settings: Settings, ecosystem: Ecosystem, to_bytes: int, control: Cont
         removed += 1
     after = _measure(settings.caches_dir / "nginx" / ecosystem)
     return TrimmedCache(
-        before_bytes=before.bytes, after_bytes=after.bytes, removed_files=removed + remade.files
+        before_bytes=before.bytes,
+        after_bytes=after.bytes,
+        after_files=after.files,
+        removed_files=removed + remade.files,
     )
 
 

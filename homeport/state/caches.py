@@ -49,8 +49,8 @@ def log_position(conn: Connection) -> LogPosition:
 
 
 def record_sizes(conn: Connection, sizes: Mapping[Ecosystem, tuple[int, int]]) -> None:
-    """Remembers how many bytes and files each cache holds."""
-    conn.execute(delete(CACHE_SIZES))
+    """Remembers how many bytes and files each of these caches holds."""
+    conn.execute(delete(CACHE_SIZES).where(CACHE_SIZES.c.ecosystem.in_(list(sizes))))
     rows = [
         {"ecosystem": ecosystem, "size_bytes": size_bytes, "files": files}
         for ecosystem, (size_bytes, files) in sizes.items()

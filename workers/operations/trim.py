@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from homeport.caches import Ecosystem
 from homeport.plans import Plan, Step, StepRun
+from homeport.state.caches import record_sizes
 from workers.operation import OperationContext, RunningJob
 from workers.tools import Tools
 
@@ -44,6 +45,9 @@ def trim(context: TrimContext, run: StepRun) -> None:
         found = context.tools.trim_caches(
             context.tools.settings, to_bytes=context.to_bytes, ecosystems=[ecosystem], control=run
         )
-        trimmed[ecosystem.value] = asdict(found[ecosystem])
+        held = found[ecosystem]
+        with context.tools.database.write() as connection:
+            record_sizes(connection, {ecosystem: (held.after_bytes, held.after_files)})
+        trimmed[ecosystem.value] = asdict(held)
         run.save(caches=trimmed)
-        run.log(f"{ecosystem}: removed {found[ecosystem].removed_files} files")
+        run.log(f"{ecosystem}: removed {held.removed_files} files")

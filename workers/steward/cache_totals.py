@@ -14,8 +14,8 @@ from homeport.state.database import Database
 LOOK_S = 5.0
 """How often it looks."""
 
-SIZES_S = 60.0
-"""How often it looks what they hold: that walks through all their files."""
+SIZES_S = 15.0
+"""How often it looks what they hold: that walks through all their files, 10,000 of them in 55 ms."""
 
 SPARE_S = 3600.0
 """How much longer than the longest build a file is kept: a build reads what was written while it ran."""

@@ -128,9 +128,13 @@ def test_a_wrong_file_is_fetched_again_when_its_build_is_forgotten(
     assert box.get(ecosystem, path).content == wrong, "nobody but the client can tell"
     files = (box.settings.caches_dir / "log").glob("*.log")
 
-    removed = forget_served(box.settings, [row for file in files for row in file.read_bytes().splitlines()])
+    rows = [row for file in files for row in file.read_bytes().splitlines()]
+    others = set(Ecosystem) - {ecosystem}
+
+    kept = forget_served(box.settings, rows, ecosystems=others)
+    removed = forget_served(box.settings, rows, ecosystems=[ecosystem])
 
     right = box.get(ecosystem, path)
-    assert removed == 1
+    assert (kept, removed) == ({}, {ecosystem: 1})
     assert (right.status_code, right.content != wrong) == (200, True)
     assert box.get(ecosystem, path).content == right.content

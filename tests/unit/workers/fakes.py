@@ -178,7 +178,10 @@ class Machine:
             before = self.cached.get(ecosystem, 0)
             after = self.cached[ecosystem] = min(before, to_bytes)
             trimmed[ecosystem] = TrimmedCache(
-                before_bytes=before, after_bytes=after, removed_files=int(before > after)
+                before_bytes=before,
+                after_bytes=after,
+                after_files=int(after > 0),
+                removed_files=int(before > after),
             )
         return trimmed
 

@@ -10,6 +10,7 @@ from homeport.errors import BuildFailedError, CancelledError, HandedBackError
 from homeport.models import ImageOrigin, JobState
 from homeport.plans import Ending, Plan, Step
 from homeport.state import apps, builds, images, jobs
+from homeport.state.caches import cache_totals
 from tests.unit.workers.conftest import Household
 from tests.unit.workers.fakes import image_state
 from workers.operations import build
@@ -30,7 +31,9 @@ DEFINITION = {
 
 def files_left(household: Household) -> list[str]:
     settings = household.settings
-    return [path.name for folder in ("builds", "uploads") for path in (settings.state_dir / folder).glob("*")]
+    return [
+        path.name for folder in ("unpacked", "uploads") for path in (settings.state_dir / folder).glob("*")
+    ]
 
 
 def ledger(household: Household) -> dict[str, ImageOrigin]:
@@ -191,7 +194,7 @@ def test_a_build_that_was_cancelled_before_its_first_step_leaves_no_upload(house
 def test_what_a_job_left_behind_that_could_not_be_undone_goes_with_the_next_upload(
     household: Household,
 ) -> None:
-    left = household.settings.state_dir / "builds" / "0123"
+    left = household.settings.state_dir / "unpacked" / "0123"
     left.mkdir(parents=True)
 
     household.run(household.accept_build(upload=DEFINITION))
@@ -256,9 +259,15 @@ def test_trimming_says_what_each_cache_held_and_holds(household: Household) -> N
     assert outcome.ending is Ending.SUCCEEDED
     assert household.result == {
         "caches": {
-            "apt": {"before_bytes": 100, "after_bytes": 10, "removed_files": 1},
-            "npm": {"before_bytes": 5, "after_bytes": 5, "removed_files": 0},
+            "apt": {"before_bytes": 100, "after_bytes": 10, "after_files": 1, "removed_files": 1},
+            "npm": {"before_bytes": 5, "after_bytes": 5, "after_files": 1, "removed_files": 0},
         }
+    }
+    with household.database.read() as connection:
+        totals = cache_totals(connection)
+    assert {name: total.size_bytes for name, total in totals.items() if total.files is not None} == {
+        Ecosystem.APT: 10,
+        Ecosystem.NPM: 5,
     }
     assert household.machine.cached[Ecosystem.GEM] == 100
 

@@ -3,21 +3,18 @@
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Final
 
 import aiohttp
 from aiohttp import web
 
 from api.context import Context
 from api.jobs import accepted
-from homeport.caches import HEALTH_PATH, Ecosystem
+from homeport.caches import HEALTH_PATH, HEALTH_WAIT_S, Ecosystem
 from homeport.settings import Settings
 from homeport.shapes import TrimRequest
 from homeport.state.accept import accept_trim
 from homeport.state.caches import cache_totals
 from homeport.wire import cache_json
-
-_PROBE_S: Final = 2.0  # caches that take longer count as down
 
 
 async def list_all(context: Context) -> web.Response:
@@ -45,7 +42,7 @@ async def cache_states(settings: Settings) -> Mapping[Ecosystem, str]:
     """How each package cache is: `ok`, `down`, or `off` where the box is to have none."""
     if not settings.package_caches:
         return dict.fromkeys(Ecosystem, "off")
-    timeout = aiohttp.ClientTimeout(total=_PROBE_S)
+    timeout = aiohttp.ClientTimeout(total=HEALTH_WAIT_S)
     connector = aiohttp.UnixConnector(str(settings.caches_socket))
     async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
         try:

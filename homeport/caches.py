@@ -29,6 +29,9 @@ HEALTH_PATH: Final = "/.homeport/health"
 """What a cache answers to with 200 while it can serve; on the caches' socket: while all of them can, and with
 503 while Python's alone cannot."""
 
+HEALTH_WAIT_S: Final = 4.0
+"""How long to wait for that answer: a devpi that hangs is given up on after three seconds at most."""
+
 LogPosition = Mapping[str, int]
 """How far the caches' log of requests was read: bytes by file name."""
 

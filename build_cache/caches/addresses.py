@@ -3,14 +3,12 @@
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 
-from homeport.caches import HEALTH_PATH, PORT_OFFSETS, CacheAddresses, Ecosystem
+from homeport.caches import HEALTH_PATH, HEALTH_WAIT_S, PORT_OFFSETS, CacheAddresses, Ecosystem
 from homeport.host.sockets import http_status
 from homeport.settings import Settings
 
 PIP_INDEX_PATH = "/root/pypi/+simple/"
 """The Python index below pip's cache."""
-
-_PROBE_S = 3.0  # what is not there is seen at once; what is busy gets its time
 
 
 def cache_url(gateway: str, settings: Settings, ecosystem: Ecosystem) -> str:
@@ -42,7 +40,7 @@ def find_caches(settings: Settings, gateway: str) -> CacheAddresses:
 
 def _why_down(gateway: str, port: int) -> str:
     """Why the cache cannot serve; nothing where it can."""
-    status = http_status(gateway, port, HEALTH_PATH, timeout_s=_PROBE_S)
+    status = http_status(gateway, port, HEALTH_PATH, timeout_s=HEALTH_WAIT_S)
     if status is None:
         return f"Nothing answers at {gateway}:{port}."
     return "" if status == HTTPStatus.OK else f"What answers at {gateway}:{port} is not ready ({status})."

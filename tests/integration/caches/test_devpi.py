@@ -1,7 +1,9 @@
 """devpi behind nginx, against an upstream that counts."""
 
+import asyncio
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +13,7 @@ from urllib.parse import urljoin
 import pytest
 import requests
 
+from api.caches import cache_states
 from build_cache.caches.addresses import PIP_INDEX_PATH, find_caches
 from build_cache.caches.store import REMAKE_MARKER
 from homeport.caches import DEVPI_OFFSET, Ecosystem
@@ -170,3 +173,14 @@ def test_pips_cache_is_down_while_devpi_is_and_the_others_are_not(box: CacheBox,
     assert set(up.urls) == set(Ecosystem)
     assert set(down.down) == {Ecosystem.PIP}
     assert "not ready" in down.down[Ecosystem.PIP]
+
+
+def test_a_devpi_that_hangs_takes_no_other_cache_with_it(box: CacheBox, devpi: Devpi) -> None:
+    assert devpi.process
+    devpi.process.send_signal(signal.SIGSTOP)
+
+    seen_by_builds = find_caches(box.settings, HERE)
+    seen_by_the_api = asyncio.run(cache_states(box.settings))
+
+    assert set(seen_by_builds.down) == {Ecosystem.PIP}
+    assert seen_by_the_api == dict.fromkeys(Ecosystem, "ok") | {Ecosystem.PIP: "down"}

@@ -85,7 +85,11 @@ def images_of(engine: EngineBox, name: str) -> set[str]:
 
 def left_of(box: HomeportBox, name: str) -> list[str]:
     """All that a build of that name has left: files, images, rows of the ledger."""
-    files = [path.name for folder in ("builds", "uploads") for path in (box.state_dir / folder).glob("*")]
+    files = [
+        path.name
+        for folder in ("builds", "unpacked", "uploads")
+        for path in (box.state_dir / folder).glob("*")
+    ]
     ledger = rows(box, "SELECT reference FROM images WHERE reference LIKE ?", f"homeport/{name}-%")
     return files + sorted(images_of(box.engine, name)) + [str(row[0]) for row in ledger]
 

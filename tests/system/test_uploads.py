@@ -40,7 +40,9 @@ def folder(tmp_path: Path) -> Path:
 
 def uploads(box: HomeportBox) -> list[str]:
     """What lies in the folders of uploads and of what was unpacked."""
-    return [path.name for name in ("uploads", "builds") for path in (box.state_dir / name).glob("*")]
+    return [
+        path.name for name in ("uploads", "unpacked", "builds") for path in (box.state_dir / name).glob("*")
+    ]
 
 
 def test_a_folder_is_sent_built_and_reported_and_nothing_of_it_is_kept(

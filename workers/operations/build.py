@@ -42,7 +42,8 @@ class BuildContext:
         self.tools = tools
         self.running = running
         self.upload: str | None = parameters.get("upload")
-        self.work_dir = tools.settings.state_dir / "builds"
+        # not in `builds_dir`, where a build removes whatever is not a running build's
+        self.work_dir = tools.settings.state_dir / "unpacked"
         self.folder = self.work_dir / running.job.id
         self._name = str(parameters.get("definition") or parameters.get("name"))
         self._dockerfile = str(parameters.get("dockerfile") or "Dockerfile")

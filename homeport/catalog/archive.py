@@ -49,7 +49,13 @@ def survey_archive(
 
 
 def unpack_archive(
-    file: Path, folder: Path, *, max_bytes: int, max_files: int, max_ratio: float = MAX_RATIO
+    file: Path,
+    folder: Path,
+    *,
+    max_bytes: int,
+    max_files: int,
+    max_ratio: float = MAX_RATIO,
+    spare_bytes: int = 0,
 ) -> None:
     """Unpacks a tar archive, plain or packed by gzip; the folder is there once all of it is unpacked.
 
@@ -62,6 +68,7 @@ def unpack_archive(
         max_bytes: the most that the contents may have together.
         max_files: the most entries, folders and links included.
         max_ratio: how often larger than the file its content may be.
+        spare_bytes: what must stay free on the disk.
 
     Raises:
         ArchiveRefusedError: it is no tar archive, is broken, above a bound, or has an entry that must not be
@@ -70,12 +77,16 @@ def unpack_archive(
         DiskFullError: there is no room for it.
     """
     work = folder.with_name(f".{folder.name}.unpacking")
+
+    def write(entry: Entry, content: Iterator[bytes]) -> None:
+        if shutil.disk_usage(work).free < spare_bytes + entry.size:
+            raise _disk_full(folder)
+        _write(work, entry, content)
+
     shutil.rmtree(work, ignore_errors=True)  # a process before us may have died in it
     try:
         work.mkdir(mode=0o755)
-        tree = _read(
-            file, lambda entry, content: _write(work, entry, content), max_bytes, max_files, max_ratio
-        )
+        tree = _read(file, write, max_bytes, max_files, max_ratio)
         for link in tree.links():
             path = work / link.name
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
@@ -200,7 +211,7 @@ def _disk_full(folder: Path) -> DiskFullError:
     free = shutil.disk_usage(folder.parent).free
     return DiskFullError(
         "The disk is too full to unpack the upload.",
-        why=f"{free // 2**20:,} MiB are free at {folder.parent}.",
+        why=f"{free // 2**20:,} MiB are free at {folder.parent}; some stay free (spare_bytes).",
         remedy="Make room, then send it again.",
         path=str(folder.parent),
         free_bytes=free,

@@ -128,6 +128,7 @@ def read_sources(context: BuildContext, run: StepRun) -> None:
             context.folder,
             max_bytes=settings.context_max_bytes,
             max_files=settings.unpacked_max_files,
+            spare_bytes=settings.spare_bytes,
         )
     if not context.wanted_images:
         run.log("Nothing is built on the box: all its images are pulled")

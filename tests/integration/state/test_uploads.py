@@ -70,6 +70,23 @@ def test_an_archive_that_does_not_fit_unpacked_is_told_and_leaves_nothing(
     assert list(small_disk.iterdir()) == []
 
 
+def test_unpacking_stops_while_what_the_box_needs_is_still_free(small_disk: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "small"
+    folder.mkdir()
+    (folder / "small").write_bytes(b"x" * MIB)
+    archive = tmp_path / "small.tar"
+    archive.write_bytes(b"".join(PackedFolder(folder)))
+    bounds = {"max_bytes": 10 * MIB, "max_files": 10}
+
+    with pytest.raises(DiskFullError, match="too full"):
+        unpack_archive(archive, small_disk / "context", **bounds, spare_bytes=7 * MIB // 2)
+    left = list(small_disk.iterdir())
+    unpack_archive(archive, small_disk / "context", **bounds, spare_bytes=2 * MIB)
+
+    assert left == []
+    assert (small_disk / "context" / "small").stat().st_size == MIB
+
+
 @pytest.mark.parametrize("failure", [ConnectionResetError("gone"), asyncio.CancelledError()])
 def test_an_upload_that_breaks_off_leaves_nothing(tmp_path: Path, failure: BaseException) -> None:
     with pytest.raises(type(failure)):

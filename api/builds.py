@@ -74,6 +74,10 @@ async def _accept_upload(context: Context, request: web.Request, query: BuildQue
                 max_bytes=settings.context_max_bytes,
                 max_files=settings.unpacked_max_files,
             )
+    except BaseException:
+        remove_upload(settings.uploads_dir, upload)
+        raise
+    try:
         return await context.writer.write(
             lambda connection: accept_build(
                 connection,

@@ -253,6 +253,18 @@ def test_a_new_process_keeps_what_waits_and_removes_what_nobody_needs(
     assert stored() == [f"{waiting}.tar"]
 
 
+def test_a_mistake_of_ours_keeps_no_upload(send: Any, stored: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def mistaken(*_: object, **__: object) -> None:
+        raise RuntimeError("a mistake")
+
+    monkeypatch.setattr("api.builds.judge_upload", mistaken)
+
+    answer = send(CONTEXT, "?name=mine")
+
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+    assert stored() == []
+
+
 def test_uploads_side_by_side_all_arrive(send: Any, settings: Any) -> None:
     body = tar_of({"Dockerfile": "FROM scratch\n", "big": b"x" * (3 * MIB)})
 

@@ -69,7 +69,10 @@ async def metrics(context: Context) -> web.Response:
     apps, jobs = await context.read(_counts)
     totals = await context.read(cache_totals)
     text = render_state(version("homeport"), jobs, apps, context.streams.count) + context.requests.rendered()
-    text += render_caches({ecosystem: total.traffic for ecosystem, total in totals.items()})
+    text += render_caches(
+        {ecosystem: total.traffic for ecosystem, total in totals.items()},
+        {ecosystem: total.size_bytes for ecosystem, total in totals.items()},
+    )
     return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
 
 

@@ -66,8 +66,9 @@ def render_state(
     )
 
 
-def render_caches(totals: Mapping[Ecosystem, CacheTraffic]) -> str:
-    """What the package caches did in all, by ecosystem."""
+def render_caches(totals: Mapping[Ecosystem, CacheTraffic], sizes: Mapping[Ecosystem, int | None]) -> str:
+    """What the package caches did in all and hold, by ecosystem; a size that nobody knows yet is left out."""
+    held = [({"ecosystem": ecosystem.value}, size) for ecosystem, size in sizes.items() if size is not None]
     figures = [(traffic.as_json(), {"ecosystem": ecosystem.value}) for ecosystem, traffic in totals.items()]
     return "".join(
         render_metric(
@@ -77,7 +78,7 @@ def render_caches(totals: Mapping[Ecosystem, CacheTraffic]) -> str:
             [(f"homeport_cache_{name}_total", labels, counts[key]) for counts, labels in figures],
         )
         for name, key, words in _CACHE_FIGURES
-    )
+    ) + _gauge("homeport_cache_size_bytes", "Bytes on disk that the package caches hold.", held)
 
 
 def _gauge(name: str, words: str, values: Iterable[tuple[Labels, int]]) -> str:

@@ -50,6 +50,7 @@ def test_what_a_cache_saved_is_reckoned_at_the_lines_speed(box: Any) -> None:
     assert npm["since"].startswith("2026-01-02T00:00:00")
     assert 'homeport_cache_requests_total{ecosystem="npm"} 8.0' in figures
     assert 'homeport_cache_hits_total{ecosystem="apt"} 0.0' in figures
+    assert 'homeport_cache_size_bytes{ecosystem="npm"} 4096.0' in figures
 
 
 @pytest.mark.parametrize(

@@ -151,9 +151,12 @@ def test_the_totals_are_figures_for_prometheus(caches: Caches) -> None:
     with caches.database.read() as conn:
         totals = {ecosystem: total.traffic for ecosystem, total in cache_totals(conn).items()}
 
-    text = render_caches(totals)
+    text = render_caches(totals, {Ecosystem.PIP: 8192, Ecosystem.GEM: None})
 
     assert "# TYPE homeport_cache_requests_total counter\n" in text
     assert 'homeport_cache_hits_total{ecosystem="pip"} 3.0\n' in text
     assert 'homeport_cache_served_bytes_total{ecosystem="pip"} 30.0\n' in text
     assert 'homeport_cache_fetched_bytes_total{ecosystem="gem"} 0.0\n' in text
+    assert "# TYPE homeport_cache_size_bytes gauge\n" in text
+    assert 'homeport_cache_size_bytes{ecosystem="pip"} 8192.0\n' in text
+    assert 'homeport_cache_size_bytes{ecosystem="gem"}' not in text

@@ -6,6 +6,7 @@ front's upstreams are thus fixed, so that it has a stale answer also when a name
 none where the front itself must resolve it.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,9 +116,6 @@ resolver_timeout 3s;
 proxy_http_version 1.1;
 proxy_set_header Host $http_host;
 proxy_set_header Connection "";
-proxy_set_header Accept-Encoding "";
-proxy_set_header Authorization "";
-proxy_set_header Cookie "";
 proxy_hide_header Set-Cookie;
 proxy_connect_timeout 5s;
 proxy_read_timeout 300s;
@@ -168,6 +166,32 @@ map $http_accept $pip_form {{
  "~application/vnd\\.pypi\\.simple\\.v1\\+json" json;
  "~application/vnd\\.pypi\\.simple\\.v1\\+html" html;
  default plain;
+}}
+# What is kept for all hangs on its key alone: of a client's headers none goes on that could ask for another
+# form of it, as devpi has by agent, too.
+map $npm_form $npm_page {{
+ short "application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8, */*";
+ default application/json;
+}}
+map $pip_form $pip_page {{
+ json application/vnd.pypi.simple.v1+json;
+ html "application/vnd.pypi.simple.v1+html, text/html; q=0.1";
+ default text/html;
+}}
+map $ecosystem $agent {{
+ pip pip/0;
+ default $http_user_agent;
+}}
+map "$ecosystem $uri" $accepted {{
+ "~^npm .*\\.tgz$" */*;
+ "~^npm " $npm_page;
+ "~^pip {re.escape(PIP_INDEX_PATH)}" $pip_page;
+ default */*;
+}}
+# Where a path is not written plainly, nginx and an upstream may take it for two different ones.
+map $request_uri $is_crooked {{
+ "~*(?:(?:/|%2f)\\.\\.?(?:/|%2f|[?]|$)|%2e|%5c|%00|%3f|%23|[#\\x5c])" 1;
+ default 0;
 }}
 map $http_host $apt_host {{
 {listed}
@@ -227,7 +251,7 @@ def _pip_front(plan: NginxPlan) -> str:
     return _front(
         plan,
         Ecosystem.PIP,
-        f"""proxy_set_header X-outside-url http://$http_host;
+        f"""proxy_set_header X-outside-url http://{plan.gateway}:{plan.port(Ecosystem.PIP)};
 location {PIP_INDEX_PATH} {{
  proxy_pass {devpi};
  proxy_cache_key "$pip_form $request_uri";
@@ -235,7 +259,7 @@ location {PIP_INDEX_PATH} {{
 }}
 location ~ ^{index}\\+[ef]/ {{
  proxy_pass {devpi};
- proxy_cache_key $uri;
+ proxy_cache_key $uri$is_args$args;
  proxy_cache_valid 200 365d;
 }}
 location / {{ return 404 "Homeport's Python cache has its index at {PIP_INDEX_PATH}\\n"; }}""",
@@ -262,7 +286,7 @@ location / {{
 }}
 location ~ \\.tgz$ {{
  proxy_pass {_FETCHED[Ecosystem.NPM]};
- proxy_cache_key $uri;
+ proxy_cache_key $uri$is_args$args;
  proxy_cache_valid 200 365d;
 }}""",
     )
@@ -306,6 +330,12 @@ listen {plan.gateway}:{plan.port(ecosystem)};
 proxy_cache {ecosystem};
 {health or alive}
 if ($request_method !~ "^(?:GET|HEAD)$") {{ return 405 "{refusal}"; }}
+if ($is_crooked) {{ return 403 "Homeport's package caches take plain paths only.\\n"; }}
+proxy_pass_request_headers off;
+proxy_set_header Host $http_host;
+proxy_set_header Connection "";
+proxy_set_header User-Agent $agent;
+proxy_set_header Accept $accepted;
 {rules}
 }}"""
 

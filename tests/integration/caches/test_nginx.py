@@ -150,7 +150,7 @@ def test_apts_cache_is_no_way_to_anything_else(shared_box: CacheBox, line: Upstr
     status, text = raw(shared_box, f"GET {address} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")
 
     assert status == 403
-    assert "Homeport's apt cache" in text
+    assert "Homeport's" in text
     assert line.served() == []
 
 

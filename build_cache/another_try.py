@@ -19,6 +19,15 @@ _CUT_OFF: Final = re.compile(
     r"|connection (?:was )?closed|could not connect|failed to connect|incomplete ?read|end of file",
     re.IGNORECASE,
 )
+# What clients say of a file that is not what an index, a lock file or a signature promised.
+_WRONG_FILE: Final = re.compile(
+    r"(?P<apt>hash sum mismatch|file has unexpected size|clearsigned file isn't valid|\bBADSIG\b)"
+    r"|(?P<pip>do not match the hashes|hash mismatch for)"
+    r"|(?P<npm>\bEINTEGRITY\b|\bERR_PNPM_TARBALL_INTEGRITY\b|integrity check failed)"
+    r"|(?P<gem>mismatched checksums|checksum mismatch|checksum\b.* (?:does|did) not match"
+    r"|\bGem::Package::\w+Error\b|package metadata is missing)",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,26 +35,28 @@ class Way:
     """How a build is tried.
 
     `without` are the clients that get no mount of ours, `keep_syntax` leaves the Dockerfile its own frontend,
-    `after_loss` is the second try after a cache went away.
+    `after_loss` is the second try after a cache went away, `after_wrong` the one after a wrong file from one.
     """
 
     without: frozenset[Client] = frozenset()
     keep_syntax: bool = False
     after_loss: bool = False
+    after_wrong: bool = False
 
     def is_afresh_after(self, way: Self) -> bool:
         """Whether what the try in that way has made may be wrong, and must not be taken for a result.
 
         A program may have hidden that it could not write its configuration, or have taken a package list
-        that was not to be had for an empty one.
+        that was wrong or not to be had for an empty one.
         """
-        return self.without != way.without or self.after_loss != way.after_loss
+        return replace(self, keep_syntax=way.keep_syntax) != way
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tried:
     """What came of a try: its output, the clients whose files an instruction wanted to write over, whether
-    the Dockerfile names a frontend, and the caches that went away meanwhile, with reasons.
+    the Dockerfile names a frontend, the caches that went away meanwhile, with reasons, and those that had
+    served a file that its client refused, and have forgotten it.
     """
 
     way: Way
@@ -53,6 +64,7 @@ class Tried:
     in_the_way: frozenset[Client]
     has_syntax_line: bool
     lost: Mapping[Ecosystem, str]
+    wrong: Collection[Ecosystem] = ()
 
 
 def next_way(tried: Tried) -> tuple[Way, str] | None:
@@ -73,6 +85,11 @@ def next_way(tried: Tried) -> tuple[Way, str] | None:
     if tried.lost and not way.after_loss:
         reason = f"The package cache of {', '.join(sorted(tried.lost))} went away in mid-build: built again."
         return replace(way, after_loss=True), reason
+    if tried.wrong and not way.after_wrong:
+        reason = (
+            f"The package cache of {', '.join(sorted(tried.wrong))} had a wrong file: built again without it."
+        )
+        return replace(way, after_wrong=True), reason
     return None
 
 
@@ -87,6 +104,12 @@ def clients_in_the_way(line: str) -> Iterator[Client]:
         path = word.rstrip(".").removeprefix("./")
         found = (client_of_target(folder + path) for folder in _FOLDERS)
         yield from (client for client in found if client)
+
+
+def wrong_file(line: str) -> Ecosystem | None:
+    """The ecosystem whose client refused a file, by a line of its output."""
+    found = _WRONG_FILE.search(line)
+    return Ecosystem(found.lastgroup) if found and found.lastgroup else None
 
 
 def lost_caches(

@@ -1,7 +1,7 @@
 """The tries of one build: written out, run, judged, and tried again in another way where that may help."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -10,6 +10,7 @@ from build_cache.another_try import Tried, Way, direct_warning, lost_caches, nex
 from build_cache.build_progress import BuildModel, Vertex
 from build_cache.buildx import BuildFollower, BuildxCall, buildx_environment
 from build_cache.caches.addresses import find_caches
+from build_cache.caches.store import forget_served
 from build_cache.cgroup import BuildCgroup
 from build_cache.context import BuildSource
 from build_cache.disk_watch import DiskWatch
@@ -23,6 +24,7 @@ from build_cache.dockerfile import (
 from build_cache.failure import BuildOutput, explain_failure, explain_full_disk, explain_shortage
 from build_cache.labels import final_base, image_labels
 from build_cache.request import BuildRequest
+from build_cache.traffic import TrafficMeter
 from homeport.caches import CacheAddresses, Ecosystem
 from homeport.errors import BuildOutOfMemoryError, DiskFullError
 from homeport.host.engine import Engine
@@ -59,7 +61,8 @@ class _Watched:
 class BuildTries:
     """The tries of one build, and what is to be told of them: `left_alone`, `warnings`, `durations`.
 
-    `folder` is an empty one for what buildx reads and writes; `gateway` where the caches would be.
+    `folder` is an empty one for what buildx reads and writes; `gateway` where the caches would be; `meter`
+    has begun with the build.
     """
 
     settings: Settings
@@ -71,6 +74,7 @@ class BuildTries:
     cgroup: BuildCgroup
     disks: DiskWatch
     gateway: str
+    meter: TrafficMeter
     left_alone: tuple[str, ...] = ()
     warnings: list[str] = field(default_factory=list)
     durations: dict[str, float] = field(default_factory=dict)
@@ -102,7 +106,10 @@ class BuildTries:
         if self.cgroup.ran_out:
             raise self._shortage(began_at)
         if self._output.exit_code != 0:
-            raise explain_failure(self.request.service, self._output, unread=self._unread)
+            again = tried.wrong if way.after_wrong else ()
+            raise explain_failure(
+                self.request.service, self._output, unread=self._unread, refused_again=again
+            )
         return read_bounded(self.folder / _ID_FILE, 1000).decode().strip()
 
     def _shortage(self, began_at: float) -> BuildOutOfMemoryError:
@@ -150,6 +157,7 @@ class BuildTries:
             in_the_way=frozenset(follower.in_the_way),
             has_syntax_line=rewritten.has_syntax_line,
             lost=self._lost(addresses, output),
+            wrong=self._forget_wrong(follower.refused, output),
         )
 
     def _run(self, call: BuildxCall, follower: BuildFollower) -> int:
@@ -218,6 +226,12 @@ class BuildTries:
             return {}
         after = find_caches(self.settings, self.gateway)
         return lost_caches(before, after, tuple(output.model.failing.last_lines))
+
+    def _forget_wrong(self, refused: Collection[Ecosystem], output: BuildOutput) -> Collection[Ecosystem]:
+        """Has the caches forget what they served to this build where a client refused it."""
+        if output.exit_code == 0 or not refused:
+            return ()
+        return forget_served(self.settings, self.meter.lines(), ecosystems=refused).keys()
 
     def _show(self, fraction: float, detail: str) -> None:
         self._shown = max(self._shown, fraction)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from build_cache.build_folder import build_folder
 from build_cache.build_tries import BuildTries, Hearing
+from build_cache.caches.addresses import await_caches
 from build_cache.cgroup import BUILD_CGROUP, BuildCgroup, build_limits
 from build_cache.context import BuildSource, read_source
 from build_cache.disk_watch import DiskWatch
@@ -83,6 +84,7 @@ class ImageBuilder:
         self, request: BuildRequest, source: BuildSource, hearing: Hearing, folder: Path
     ) -> BuiltImage:
         bridge = self._find_bridge()
+        await_caches(self._settings, bridge.gateway, control=hearing.control, log=hearing.log)
         meter = TrafficMeter(request_log_dir(self._settings))
         ports = [self._settings.cache_port + number for number in PORT_OFFSETS.values()]
         watch = watch_bridge(self._engine, bridge, ports)
@@ -98,6 +100,7 @@ class ImageBuilder:
                 cgroup=cgroup,
                 disks=self._disks,
                 gateway=bridge.gateway,
+                meter=meter,
             )
             with watch:
                 image_id = tries.until_built()

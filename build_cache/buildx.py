@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from build_cache.another_try import clients_in_the_way
+from build_cache.another_try import clients_in_the_way, wrong_file
 from build_cache.build_progress import BuildModel
 from build_cache.dockerfile import Client, strip_mounts
 from build_cache.failure import BuildOutput
 from build_cache.rawjson import RecordReader
+from homeport.caches import Ecosystem
 from homeport.settings import program_environment
 
 
@@ -68,6 +69,8 @@ class BuildFollower:
     ) -> None:
         self.in_the_way: set[Client] = set()
         """The clients whose file of ours an instruction wanted to write over."""
+        self.refused: set[Ecosystem] = set()
+        """The ecosystems whose clients refused a file."""
         self._reader = RecordReader()
         self.model = BuildModel(durations, clean=strip_mounts)
         self._on_progress = on_progress
@@ -79,6 +82,8 @@ class BuildFollower:
         for record in self._reader.feed(piece):
             for line in self.model.take(record):
                 self.in_the_way.update(clients_in_the_way(line))
+                if ecosystem := wrong_file(line):
+                    self.refused.add(ecosystem)
                 self._log(line)
         now = (self.model.fraction, self.model.detail or self._shown[1])
         if now != self._shown:

@@ -1,11 +1,12 @@
 """Why a build failed, in words: the instruction, its line, its last output. Pure."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from build_cache.build_progress import BuildModel, Vertex
 from build_cache.dockerfile.parse import parse_dockerfile
+from homeport.caches import Ecosystem
 from homeport.errors import (
     BuildFailedError,
     BuildOutOfMemoryError,
@@ -38,13 +39,20 @@ class BuildOutput:
     exit_code: int
 
 
-def explain_failure(service: str, output: BuildOutput, *, unread: BuildOutput | None = None) -> HomeportError:
+def explain_failure(
+    service: str,
+    output: BuildOutput,
+    *,
+    unread: BuildOutput | None = None,
+    refused_again: Collection[Ecosystem] = (),
+) -> HomeportError:
     """The error for a build that ended with an exit code other than 0.
 
     Args:
         service: whose image it was.
         output: what the build said.
         unread: what a try before it said in which the engine's own frontend could not read the Dockerfile.
+        refused_again: whose clients refused a file, and refused it again when its cache had fetched it anew.
     """
     message = _message(output.text)
     vertex = output.model.failing
@@ -58,7 +66,14 @@ def explain_failure(service: str, output: BuildOutput, *, unread: BuildOutput | 
         return _no_base(service, _BUILTIN_REGISTRY.sub("", found[1]), vertex, output)
     elif found := _FRONTEND.fullmatch(vertex.name):
         return _no_frontend(service, _BUILTIN_REGISTRY.sub("", found[1]), vertex, output, unread)
-    return _instruction_failed(service, vertex, message, output)
+    remedy = ""
+    if refused_again:
+        remedy = (
+            f"What the cache of {', '.join(sorted(refused_again))} fetched anew was refused again: "
+            "its upstream sends a wrong file, or the Dockerfile expects another. Try again later; "
+            "if that does not help, tell the definition's packager."
+        )
+    return _instruction_failed(service, vertex, message, output, remedy=remedy)
 
 
 def explain_shortage(
@@ -205,7 +220,7 @@ def _no_frontend(
 
 
 def _instruction_failed(
-    service: str, vertex: Vertex | None, message: str, output: BuildOutput
+    service: str, vertex: Vertex | None, message: str, output: BuildOutput, *, remedy: str = ""
 ) -> BuildFailedError:
     instruction, line = _failing_lines(output.quoted)
     if (found := _PARSE_ERROR.search(message)) is not None:
@@ -215,12 +230,12 @@ def _instruction_failed(
     if not instruction and vertex is not None:
         instruction = vertex.instruction
     code = _EXIT_CODE.search(vertex.error if vertex and vertex.error else message)
-    remedy = "Read the instruction's last lines: they say what failed. Then try again."
+    mend = "Read the instruction's last lines: they say what failed. Then try again."
     place = f" in line {line} of its Dockerfile" if line else ""
     return BuildFailedError(
         f"The image of service {service!r} could not be built: it failed{place}.",
         why=f"{why} The instruction: {instruction}" if instruction else why,
-        remedy=remedy if code else "Correct the Dockerfile, or tell the definition's packager.",
+        remedy=remedy or mend if code else "Correct the Dockerfile, or tell the definition's packager.",
         service=service,
         instruction=instruction,
         line=line,

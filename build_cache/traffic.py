@@ -94,8 +94,13 @@ class TrafficMeter:
 
     def finish(self) -> dict[Ecosystem, CacheTraffic]:
         """What the caches did since `begin`, of the ecosystems that were used."""
-        traffic, _ = read_since(self._log_dir, self._begin, most_bytes=_MOST_OF_A_BUILD)
-        return traffic
+        return parse_requests(self.lines())
+
+    def lines(self) -> Iterator[bytes]:
+        """What the log has gained since `begin`, line by line."""
+        reader = _Reader(self._begin, _MOST_OF_A_BUILD)
+        for path, status in log_files(self._log_dir):
+            yield from reader.lines(path, status.st_size)
 
 
 class _Reader:

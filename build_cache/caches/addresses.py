@@ -1,14 +1,24 @@
 """Where builds reach the package caches, and which of them answer now."""
 
+import math
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
+from pathlib import Path
 
 from homeport.caches import HEALTH_PATH, HEALTH_WAIT_S, PORT_OFFSETS, CacheAddresses, Ecosystem
 from homeport.host.sockets import http_status
+from homeport.plans import Control
 from homeport.settings import Settings
 
 PIP_INDEX_PATH = "/root/pypi/+simple/"
 """The Python index below pip's cache."""
+
+
+_STARTING_S = 20.0
+_PATIENCE_S = 10.0
+_LOOK_S = 0.25
 
 
 def cache_url(gateway: str, settings: Settings, ecosystem: Ecosystem) -> str:
@@ -36,6 +46,49 @@ def find_caches(settings: Settings, gateway: str) -> CacheAddresses:
         },
         down={ecosystem: why for ecosystem, why in found.items() if why},
     )
+
+
+def await_caches(
+    settings: Settings, gateway: str, *, control: Control, log: Callable[[str], None]
+) -> CacheAddresses:
+    """As `find_caches`, but what was started a moment ago gets a few seconds until it answers.
+
+    devpi takes about five. What is down for longer is not waited for.
+
+    Args:
+        settings: where the caches are.
+        gateway: the address of the engine's bridge.
+        control: asked while it waits.
+        log: gets a line where it waits.
+    """
+    found = find_caches(settings, gateway)
+    ends_at = time.monotonic() + _PATIENCE_S
+    if found.down and _starts(settings):
+        log(f"The package caches are starting ({', '.join(sorted(found.down))}): waiting for them.")
+    while found.down and _starts(settings) and time.monotonic() < ends_at:
+        control.check()
+        time.sleep(_LOOK_S)
+        found = find_caches(settings, gateway)
+    return found
+
+
+def _starts(settings: Settings) -> bool:
+    """Whether a part of the caches was started lately, by what each writes first."""
+    if not settings.package_caches:
+        return False
+    marks = (
+        settings.run_dir / "supervisord.pid",
+        settings.caches_socket.parent / "nginx.conf",
+        settings.caches_dir / "devpi",
+    )
+    return any(_age_s(mark) < _STARTING_S for mark in marks)
+
+
+def _age_s(mark: Path) -> float:
+    try:
+        return abs(time.time() - mark.stat().st_mtime)
+    except OSError:  # it never ran here
+        return math.inf
 
 
 def _why_down(gateway: str, port: int) -> str:

@@ -52,6 +52,7 @@ def main() -> None:
     set_up_logging(settings.log_format, process="devpi")
     folder = settings.caches_dir / "devpi"
     folder.mkdir(exist_ok=True)
+    os.utime(folder)  # says that it starts
     _quieten()
     os.environ["REQUESTS_CA_BUNDLE"] = str(find_authorities(settings, os.environ.get("SSL_CERT_FILE", "")))
     port = settings.cache_port + DEVPI_OFFSET

@@ -22,12 +22,27 @@ import requests
 from build_cache.caches.nginx import find_nginx, make_plan, prepare_files, start_words
 from build_cache.caches.nginx_conf import NginxPlan
 from homeport.caches import DEVPI_OFFSET, HEALTH_PATH, Ecosystem
+from homeport.errors import CancelledError
 from homeport.settings import Settings
 from tests.harness.programs import wait_until
 from tests.harness.upstream import Upstream
 
 HERE = "127.0.0.1"
 CACHE_USER = "www-data"  # Debian's, on every machine
+
+
+class Going:
+    """A job that nobody cancels."""
+
+    def check(self) -> None:
+        """It may go on."""
+
+
+class Cancelled:
+    """A job that was cancelled."""
+
+    def check(self) -> None:
+        raise CancelledError("The job was cancelled.")
 
 
 def user() -> str | None:

@@ -1,12 +1,14 @@
 """devpi behind nginx, against an upstream that counts."""
 
 import asyncio
+import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urljoin
 
@@ -14,12 +16,21 @@ import pytest
 import requests
 
 from api.caches import cache_states
-from build_cache.caches.addresses import PIP_INDEX_PATH, find_caches
+from build_cache.caches.addresses import PIP_INDEX_PATH, await_caches, find_caches
 from build_cache.caches.store import REMAKE_MARKER
 from homeport.caches import DEVPI_OFFSET, Ecosystem
+from homeport.errors import CancelledError
 from tests.harness.programs import wait_until
 from tests.harness.upstream import Fault, Upstream
-from tests.integration.caches.conftest import HERE, CacheBox, Devpi, side_by_side, wait_until_old
+from tests.integration.caches.conftest import (
+    HERE,
+    CacheBox,
+    Cancelled,
+    Devpi,
+    Going,
+    side_by_side,
+    wait_until_old,
+)
 
 PAGE = f"{PIP_INDEX_PATH}lantern-media/"
 
@@ -184,3 +195,32 @@ def test_a_devpi_that_hangs_takes_no_other_cache_with_it(box: CacheBox, devpi: D
 
     assert set(seen_by_builds.down) == {Ecosystem.PIP}
     assert seen_by_the_api == dict.fromkeys(Ecosystem, "ok") | {Ecosystem.PIP: "down"}
+
+
+def test_a_devpi_that_was_started_a_moment_ago_is_waited_for(box: CacheBox, devpi: Devpi) -> None:
+    devpi.kill()
+    lines: list[str] = []
+    with ThreadPoolExecutor() as pool:
+        starting = pool.submit(devpi.start)
+
+        found = await_caches(box.settings, HERE, control=Going(), log=lines.append)
+
+        starting.result()
+    assert not found.down
+    assert [line for line in lines if "pip" in line and "waiting" in line] == lines
+    assert len(lines) == 1
+
+
+def test_waiting_for_caches_can_be_cancelled(box: CacheBox) -> None:
+    with pytest.raises(CancelledError):
+        await_caches(box.settings, HERE, control=Cancelled(), log=lambda line: None)
+
+
+def test_what_is_down_for_long_is_not_waited_for(box: CacheBox) -> None:
+    os.utime(box.settings.caches_socket.parent / "nginx.conf", (0, 0))
+    lines: list[str] = []
+
+    found = await_caches(box.settings, HERE, control=Cancelled(), log=lines.append)
+
+    assert set(found.down) == {Ecosystem.PIP}
+    assert lines == []

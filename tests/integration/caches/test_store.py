@@ -9,21 +9,7 @@ from build_cache.caches.store import REMAKE_MARKER, cache_sizes, forget_served, 
 from homeport.caches import Ecosystem
 from homeport.errors import CancelledError
 from tests.harness.upstream import Fault, Upstream
-from tests.integration.caches.conftest import CacheBox
-
-
-class Going:
-    """A job that nobody cancels."""
-
-    def check(self) -> None:
-        """It may go on."""
-
-
-class Cancelled:
-    """A job that was cancelled."""
-
-    def check(self) -> None:
-        raise CancelledError("The job was cancelled.")
+from tests.integration.caches.conftest import CacheBox, Cancelled, Going
 
 
 def fill(box: CacheBox) -> list[str]:

@@ -9,6 +9,7 @@ from build_cache.another_try import (
     direct_warning,
     lost_caches,
     next_way,
+    wrong_file,
 )
 from build_cache.build_progress import BuildModel
 from build_cache.dockerfile import Client
@@ -81,6 +82,37 @@ def test_a_cache_that_went_away_is_a_reason_for_one_more_try() -> None:
     assert "apt" in again[1]
     assert again[0].is_afresh_after(Way())
     assert next_way(_tried(again[0], lost={Ecosystem.PIP: "gone"})) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("2/3 | E: Failed to fetch http://x/a.deb  Hash Sum mismatch", Ecosystem.APT),
+        (
+            "2/3 | E: Failed to fetch http://x/a.deb  File has unexpected size (5 != 7). Mirror sync",
+            Ecosystem.APT,
+        ),
+        ("2/3 | W: GPG error: http://x bookworm InRelease: invalid: BADSIG 0123456789", Ecosystem.APT),
+        ("2/3 | ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.", Ecosystem.PIP),
+        ("2/3 |   × Hash mismatch for `lantern==1.2.0`", Ecosystem.PIP),
+        ("2/3 | npm error code EINTEGRITY", Ecosystem.NPM),
+        ("2/3 | Bundler found mismatched checksums. This is a potential security risk.", Ecosystem.GEM),
+        ("2/3 | The checksum for the downloaded `a-1.gem` does not match the checksum given", Ecosystem.GEM),
+        ("2/3 | Gem::Package::FormatError: package metadata is missing in a-1.gem", Ecosystem.GEM),
+        ("2/3 | E: Unable to locate package nothing", None),
+    ],
+)
+def test_a_client_that_refuses_a_file_is_understood(line: str, found: Ecosystem | None) -> None:
+    assert wrong_file(line) is found
+
+
+def test_a_wrong_file_is_a_reason_for_one_more_try_with_nothing_kept() -> None:
+    again = next_way(_tried(wrong=[Ecosystem.NPM]))
+
+    assert again is not None
+    assert "npm" in again[1]
+    assert again[0].is_afresh_after(Way())
+    assert next_way(_tried(again[0], wrong=[Ecosystem.NPM])) is None
 
 
 def test_a_failure_of_the_packager_s_own_is_tried_once() -> None:

@@ -16,6 +16,7 @@ from typing import Final, assert_never
 from urllib.parse import unquote
 
 from homeport.caches import Ecosystem
+from homeport.host.files import remove_tree
 from homeport.plans import Control
 from homeport.settings import Settings
 
@@ -163,7 +164,7 @@ def _trim(settings: Settings, ecosystem: Ecosystem, to_bytes: int, control: Cont
     devpi = settings.caches_dir / "devpi"
     if ecosystem is Ecosystem.PIP and before.bytes > to_bytes and devpi.exists():
         remade = _measure(devpi)
-        (devpi / REMAKE_MARKER).touch()
+        _remake(settings, devpi)
     for number, file in enumerate(
         select_trimmed(stored_files(settings.caches_dir / "nginx" / ecosystem), to_bytes=goal)
     ):
@@ -178,6 +179,16 @@ def _trim(settings: Settings, ecosystem: Ecosystem, to_bytes: int, control: Cont
         after_files=after.files,
         removed_files=removed + remade.files,
     )
+
+
+def _remake(settings: Settings, devpi: Path) -> None:
+    """Asks devpi for a new store; where there is none to ask, removes what it has left."""
+    if not settings.package_caches:
+        remove_tree(devpi, within=settings.caches_dir)
+        return
+    # the folder is the caches' user's: whoever asks, root perhaps, follows no link there
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    os.close(os.open(devpi / REMAKE_MARKER, flags, 0o644))
 
 
 def _measure(folder: Path) -> CacheSize:

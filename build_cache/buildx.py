@@ -17,6 +17,9 @@ from homeport.settings import program_environment
 class BuildxCall:
     """What buildx is told.
 
+    What `RUN --mount=type=cache` keeps belongs to the tag's name: what one app's build leaves there, another
+    one's would take for its own.
+
     `secrets` gives the file of each secret's content by its id, `contexts` a folder or `docker-image://…` by
     its name.
     """
@@ -40,6 +43,8 @@ class BuildxCall:
         argv += ["--provenance=false", "--sbom=false"]
         argv += [f"--file={self.dockerfile}", f"--tag={self.tag}", f"--iidfile={self.id_file}"]
         argv += [f"--build-arg={name}={value}" for name, value in sorted(self.args.items())]
+        # the last one counts
+        argv.append(f"--build-arg=BUILDKIT_CACHE_MOUNT_NS={self.tag.rpartition(':')[0]}")
         argv += [f"--label={name}={value}" for name, value in sorted(self.labels.items())]
         argv += [f"--secret=id={name},src={file}" for name, file in sorted(self.secrets.items())]
         argv += [f"--build-context={name}={place}" for name, place in sorted(self.contexts.items())]

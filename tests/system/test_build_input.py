@@ -128,3 +128,20 @@ def test_no_trace_of_the_mounts_is_in_the_log_or_in_a_failure(bench: BuildBench)
     for text in (bench.said(), str(raised.value), str(bench.shown), str(raised.value.facts)):
         assert "--mount" not in text
         assert "hp-" not in text
+
+
+def test_what_a_build_keeps_for_its_next_one_no_other_app_s_build_sees(bench: BuildBench) -> None:
+    word = fresh()
+    bench.build(
+        f"FROM {BASE}\nRUN --mount=type=cache,target=/kept echo {word} >/kept/word", tag="homeport/one-web:1"
+    )
+    look = f"FROM {BASE}\nRUN --mount=type=cache,target=/kept echo {word}; echo found $(cat /kept/word)"
+
+    bench.build(look, tag="homeport/one-web:2")
+    seen_by_its_own = bench.said()
+    bench.build(look, tag="homeport/two-web:1", args={"BUILDKIT_CACHE_MOUNT_NS": "homeport/one-web"})
+
+    assert f"| found {word}" in seen_by_its_own
+    assert f"| found {word}" not in bench.said()
+    for tag in ("homeport/one-web:1", "homeport/one-web:2", "homeport/two-web:1"):
+        bench.engine.remove_image(tag)

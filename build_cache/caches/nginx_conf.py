@@ -34,6 +34,9 @@ _INDEX_S: Final = 300
 _APT_INDEX_S: Final = 60  # files of apt's index belong together, and are not all named by their hashes
 _ACCEL: Final = "X-Accel-Redirect X-Accel-Expires X-Accel-Limit-Rate X-Accel-Buffering X-Accel-Charset"
 _REDIRECTS: Final = "301 302 303 307 308"
+# What one container may ask for: a build asks for a few thousand files at once, and then builds.
+_RATE: Final = "500r/s"
+_BURST: Final = 20_000
 _FETCHED: Final = {
     ecosystem: f"http://fetch_{ecosystem}" for ecosystem in (Ecosystem.APT, Ecosystem.NPM, Ecosystem.GEM)
 }
@@ -108,8 +111,12 @@ absolute_redirect off;
 {temporary}
 log_format requests escape=json '{{"ecosystem":"$ecosystem","status":"$status",'
  '"cache":"$upstream_cache_status","sent":"$body_bytes_sent","fetched":"$upstream_bytes_received","seconds":"$request_time",'
- '"host":"$http_host","uri":"$request_uri"}}';
-access_log {plan.caches_dir}/log/requests-$hour.log requests;
+ '"host":"$http_host","uri":"$shown_uri"}}';
+access_log {plan.caches_dir}/log/requests-$hour.log requests if=$upstream_cache_status;
+limit_req_zone $binary_remote_addr zone=asked:1m rate={_RATE};
+limit_req_log_level info;
+limit_req_status 429;
+large_client_header_buffers 4 4k;
 open_log_file_cache max=4 inactive=1m valid=10s;
 resolver {" ".join(plan.resolvers)}{"" if plan.ipv6 else " ipv6=off"};
 resolver_timeout 3s;
@@ -166,6 +173,10 @@ map $http_accept $pip_form {{
  "~application/vnd\\.pypi\\.simple\\.v1\\+json" json;
  "~application/vnd\\.pypi\\.simple\\.v1\\+html" html;
  default plain;
+}}
+# No longer address was seen; without a bound a container could fill the disk with the log of its requests.
+map $request_uri $shown_uri {{
+ "~^(?<first_of_uri>.{{0,500}})" $first_of_uri;
 }}
 # What is kept for all hangs on its key alone: of a client's headers none goes on that could ask for another
 # form of it, as devpi has by agent, too.
@@ -331,6 +342,7 @@ proxy_cache {ecosystem};
 {health or alive}
 if ($request_method !~ "^(?:GET|HEAD)$") {{ return 405 "{refusal}"; }}
 if ($is_crooked) {{ return 403 "Homeport's package caches take plain paths only.\\n"; }}
+limit_req zone=asked burst={_BURST} nodelay;
 proxy_pass_request_headers off;
 proxy_set_header Host $http_host;
 proxy_set_header Connection "";

@@ -60,3 +60,13 @@ def test_a_path_that_could_be_read_in_two_ways_is_refused(
 
     assert status == 403
     assert line.served() == []
+
+
+def test_no_request_makes_the_log_of_requests_grow_by_much(box: CacheBox) -> None:
+    answers = [
+        box.get(Ecosystem.NPM, path).status_code for path in ("/lantern%3fx", f"/lantern?{'x' * 3000}")
+    ]
+
+    (line,) = box.log_lines()
+    assert answers == [403, 404]
+    assert line["uri"] == f"/lantern?{'x' * 3000}"[:500]

@@ -25,7 +25,7 @@ _WRONG_FILE: Final = re.compile(
     r"|(?P<pip>do not match the hashes|hash mismatch for)"
     r"|(?P<npm>\bEINTEGRITY\b|\bERR_PNPM_TARBALL_INTEGRITY\b|integrity check failed)"
     r"|(?P<gem>mismatched checksums|checksum mismatch|checksum\b.* (?:does|did) not match"
-    r"|\bGem::Package::\w+Error\b|package metadata is missing)",
+    r"|\bGem::Package::\w+Error\b|package metadata is missing|is not an octal string)",
     re.IGNORECASE,
 )
 
@@ -86,9 +86,7 @@ def next_way(tried: Tried) -> tuple[Way, str] | None:
         reason = f"The package cache of {', '.join(sorted(tried.lost))} went away in mid-build: built again."
         return replace(way, after_loss=True), reason
     if tried.wrong and not way.after_wrong:
-        reason = (
-            f"The package cache of {', '.join(sorted(tried.wrong))} had a wrong file: built again without it."
-        )
+        reason = f"The package cache of {', '.join(sorted(tried.wrong))} had a wrong file: built again."
         return replace(way, after_wrong=True), reason
     return None
 

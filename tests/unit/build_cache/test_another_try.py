@@ -99,6 +99,7 @@ def test_a_cache_that_went_away_is_a_reason_for_one_more_try() -> None:
         ("2/3 | Bundler found mismatched checksums. This is a potential security risk.", Ecosystem.GEM),
         ("2/3 | The checksum for the downloaded `a-1.gem` does not match the checksum given", Ecosystem.GEM),
         ("2/3 | Gem::Package::FormatError: package metadata is missing in a-1.gem", Ecosystem.GEM),
+        (r'4/5 | ArgumentError: "\xCF\xCF" is not an octal string', Ecosystem.GEM),
         ("2/3 | E: Unable to locate package nothing", None),
     ],
 )

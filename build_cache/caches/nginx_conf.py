@@ -32,7 +32,11 @@ _APT_NAMES: Final = "|".join(
 
 _INDEX_S: Final = 300
 _APT_INDEX_S: Final = 60  # files of apt's index belong together, and are not all named by their hashes
-_ACCEL: Final = "X-Accel-Redirect X-Accel-Expires X-Accel-Limit-Rate X-Accel-Buffering X-Accel-Charset"
+_TURNED_AWAY: Final = "/.homeport/loopback"
+_IGNORED: Final = (
+    "Cache-Control Expires Set-Cookie Vary"
+    " X-Accel-Expires X-Accel-Limit-Rate X-Accel-Buffering X-Accel-Charset"
+)
 _REDIRECTS: Final = "301 302 303 307 308"
 # What one container may ask for: a build asks for a few thousand files at once, and then builds.
 _RATE: Final = "500r/s"
@@ -135,7 +139,7 @@ proxy_cache_lock_age 4h;
 proxy_cache_revalidate on;
 proxy_cache_background_update off;
 proxy_cache_use_stale error timeout invalid_header updating http_429 http_500 http_502 http_503 http_504;
-proxy_ignore_headers Cache-Control Expires Set-Cookie Vary {_ACCEL};
+proxy_ignore_headers {_IGNORED} X-Accel-Redirect;
 proxy_no_cache $unbounded;
 proxy_ssl_server_name on;
 proxy_ssl_verify on;
@@ -207,8 +211,14 @@ map $request_uri $is_crooked {{
 map $http_host $apt_host {{
 {listed}
  "~*(?:^|\\.)(?:{_INNER_NAMES})(?::\\d+)?$" 0;
- "~*^(?:{_LABEL}\\.)+[a-z](?:[a-z0-9-]*[a-z0-9])?(?::80)?$" 1;
+ "~*^(?:{_LABEL}\\.)+[a-z](?:[a-z0-9-]*[a-z0-9])?(?::80)?$" 2;
  default 0;
+}}
+# A public name may lead to this host: what answers there on loopback only is nobody's else to read. The front
+# goes where it is told to, instead of passing the answer on or keeping it.
+map "$apt_host $upstream_addr" $turned_away {{
+ "~^2 (?:.*[ ,])?(?:127\\.|0\\.|\\[::1?\\]|\\[::ffff:)" {_TURNED_AWAY};
+ default "";
 }}
 map $request_uri $apt_path {{
  "~*(?:/\\.\\.(?:/|$)|%2e|%2f|%5c|%00|[?\\x5c])" 0;
@@ -244,6 +254,8 @@ def _apt_front(plan: NginxPlan) -> str:
         Ecosystem.APT,
         f"""proxy_cache_key $http_host$request_uri;
 proxy_no_cache $unbounded $is_page;
+proxy_ignore_headers {_IGNORED};
+location = {_TURNED_AWAY} {{ internal; return 403 "{hint}; this name leads to the box itself.\\n"; }}
 location / {{
 {checks}
  proxy_cache_valid 200 {_REDIRECTS} {plan.fresh(Ecosystem.APT)};
@@ -367,6 +379,7 @@ location @devpi_is_down {{ access_log off; return 503 "devpi does not answer\\n"
 
 def _apt_fetcher(plan: NginxPlan) -> str:
     return f"""{_fetcher_head(plan, Ecosystem.APT)}
+add_header X-Accel-Redirect $turned_away always;
 location / {{ proxy_pass http://$http_host$request_uri; }}
 }}"""
 

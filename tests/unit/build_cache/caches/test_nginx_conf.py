@@ -167,7 +167,7 @@ def looked_up(text: str, name: str, given: str) -> bool:
     """What nginx's map says of a value: exact entries first, then expressions in their order."""
     body = text.partition(f"map {name} {{\n")[2].partition("\n}")[0]
     entries = [line.strip().rstrip(";").rpartition(" ")[::2] for line in body.splitlines() if line.strip()]
-    pairs = [(key.strip('"').replace("\\\\", "\\"), value == "1") for key, value in entries]
+    pairs = [(key.strip('"').replace("\\\\", "\\"), value != "0") for key, value in entries]
     for key, value in pairs:
         if not key.startswith("~") and key != "default" and key == given.lower():
             return value

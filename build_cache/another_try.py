@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Self
 from urllib.parse import urlsplit
 
-from build_cache.dockerfile import Client, client_of_target
+from build_cache.dockerfile import Client, clients_of_target
 from build_cache.failure import BuildOutput, cannot_be_read
 from homeport.caches import CacheAddresses, Ecosystem
 
@@ -100,8 +100,8 @@ def clients_in_the_way(line: str) -> Iterator[Client]:
         return
     for word in _PATH.findall(line):
         path = word.rstrip(".").removeprefix("./")
-        found = (client_of_target(folder + path) for folder in _FOLDERS)
-        yield from (client for client in found if client)
+        for folder in _FOLDERS:
+            yield from clients_of_target(folder + path)
 
 
 def wrong_file(line: str) -> Ecosystem | None:

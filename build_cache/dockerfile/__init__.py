@@ -5,7 +5,7 @@ from build_cache.dockerfile.clients import (
     SCRATCH_CONTEXT,
     SCRATCH_FOLDER,
     Client,
-    client_of_target,
+    clients_of_target,
     render_configurations,
     strip_mounts,
 )
@@ -17,7 +17,7 @@ __all__ = [
     "Client",
     "Rewritten",
     "base_images",
-    "client_of_target",
+    "clients_of_target",
     "render_configurations",
     "rewrite_dockerfile",
     "strip_mounts",

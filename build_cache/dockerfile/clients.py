@@ -39,7 +39,7 @@ SCRATCH_FOLDER: Final = "open"
 What clients keep of their downloads names its origin; so they keep it in a mount of this folder, which
 is each RUN's own, lies on the disk, and is thrown away afterwards.
 """
-_SCRATCH = "/var/cache/homeport"
+_SCRATCH = "/run/homeport"  # not below /var/cache or /tmp, which Dockerfiles like to empty
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +83,8 @@ _FIXED_MOUNTS: Final = (
     Mount(name="hp-gem", client=Client.GEM, target="/etc/gemrc"),
     Mount(name="hp-gem-local", client=Client.GEM, target="/usr/local/etc/gemrc"),
 )
-_BUNDLER_FILE = ".bundle/config"
+_BUNDLER_FOLDER = ".bundle"
+_BUNDLER_FILE = f"{_BUNDLER_FOLDER}/config"
 _BUNDLER_NAME = "hp-bundler"
 # Where gem keeps lists by the server's address; it has no setting for that.
 _GEM_LISTS = (".cache/gem/specs", ".local/share/gem/specs")
@@ -102,8 +103,7 @@ def mounts_for(user: User, clients: Collection[Client]) -> list[Mount]:
         mounts += [Mount(client=Client.GEM, target=f"{user.home}/{place}") for place in _GEM_LISTS]
     if Client.BUNDLER in clients:
         if not user.is_root:  # a folder that is made for the mount belongs to root
-            folder = f"{user.home}/{_BUNDLER_FILE}".rpartition("/")[0]
-            mounts.append(Mount(client=Client.BUNDLER, target=folder))
+            mounts.append(Mount(client=Client.BUNDLER, target=f"{user.home}/{_BUNDLER_FOLDER}"))
         target = f"{user.home}/{_BUNDLER_FILE}"
         mounts.append(Mount(name=_BUNDLER_NAME, client=Client.BUNDLER, target=target))
     return mounts
@@ -114,11 +114,15 @@ def strip_mounts(text: str) -> str:
     return _OUR_MOUNT.sub("", text)
 
 
-def client_of_target(path: str) -> Client | None:
-    """Whose file of ours this path is, or lies in the way of; None where it is none of ours."""
-    if path.endswith(f"/{_BUNDLER_FILE}"):
-        return Client.BUNDLER
-    return next((mount.client for mount in _FIXED_MOUNTS if mount.target == path), None)
+def clients_of_target(path: str) -> frozenset[Client]:
+    """Whose mount of ours is at this path; none where it is none of ours."""
+    if path.endswith((f"/{_BUNDLER_FILE}", f"/{_BUNDLER_FOLDER}")):
+        return frozenset({Client.BUNDLER})
+    if path.endswith(tuple(f"/{place}" for place in _GEM_LISTS)):
+        return frozenset({Client.GEM})
+    if path == _SCRATCH:
+        return frozenset({Client.PIP, Client.UV, Client.NPM})
+    return frozenset(mount.client for mount in _FIXED_MOUNTS if mount.target == path)
 
 
 def render_configurations(addresses: CacheAddresses) -> Mapping[str, str]:

@@ -11,6 +11,8 @@ from build_cache.dockerfile.users import User, Users
 
 _KNOWN_FRONTEND = re.compile(r"(?:docker\.io/)?docker/dockerfile(?:-upstream)?(?:[:@]\S*)?")
 _NO_NETWORK = re.compile(r"""--network=(['"]?)none\1""")
+# gem keeps its lists in the home folder; a mount there is in the way of whoever clears that.
+_CLEARS_HOME = re.compile(r"\b(?:rm|rmdir|find|mv)\b[^;&|\n]*(?:\.cache|\.local|\.gem|/root|~|\$\{?HOME)")
 _USES = {Client.BUNDLER: re.compile(r"\bbundler?\b"), Client.GEM: re.compile(r"\bgem\s+install\b")}
 
 
@@ -106,6 +108,8 @@ class _Rewriting:
             if client in clients and _USES[client].search(instruction.text):
                 self._leave(instruction, why, f"cache for {client}")
             clients.discard(client)
+        if _CLEARS_HOME.search(instruction.text) and not _USES[Client.GEM].search(instruction.text):
+            clients.discard(Client.GEM)
         mounts = mounts_for(user, clients)
         mounts = [mount for mount in mounts if not any(mount.target in flag for flag in instruction.flags)]
         self.secrets |= {mount.name: mount.client for mount in mounts if mount.name}

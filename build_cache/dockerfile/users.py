@@ -26,6 +26,7 @@ _OTHERS = (
     ),
 )
 _ROOT = ("", "root", "0")
+_NO_HOME = re.compile(r"/(?:dev|proc|sys)(?:/|$)")  # such as /dev/null, which stays one
 _OFFICIAL_USERS = {"node": "/home/node"}
 
 
@@ -68,7 +69,7 @@ class Users:
         """Whoever would run a RUN here; root, where only the base image could tell."""
         is_root = self._user in _ROOT
         home = self._home or ("/root" if is_root else self._homes.get(self._user, ""))
-        return User(is_root=is_root, home=home.rstrip("/"))
+        return User(is_root=is_root, home="" if _NO_HOME.match(home) else home.rstrip("/"))
 
     def _read_values(self, instruction: Instruction) -> None:
         words = instruction.arguments.split()

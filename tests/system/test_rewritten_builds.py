@@ -143,8 +143,8 @@ def test_a_user_who_is_not_root_can_use_what_clients_need_and_nothing_of_it_stay
 ) -> None:
     bench.build(
         f"FROM {BASE}\nRUN useradd -m -d /srv/app app\nUSER app\n"
-        f"RUN echo {fresh()}; cat ~/.bundle/c* && touch ~/.bundle/x /var/cache/homeport/x\n"
-        "RUN ls -A /var/cache/homeport ~/.bundle"
+        f"RUN echo {fresh()}; cat ~/.bundle/c* && touch ~/.bundle/x /run/homeport/x\n"
+        "RUN ls -A /run/homeport ~/.bundle"
     )
 
     assert "BUNDLE_MIRROR" in bench.said()
@@ -159,3 +159,27 @@ def test_an_images_own_configuration_of_pip_stays_in_sight(bench: BuildBench) ->
 
     assert "| retries = 7" in bench.said()
     assert "| index-url = " in bench.said()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "rm -rf /var/cache/* /tmp/*",
+        "rm -rf /root/.cache",
+        "rm -rf ~/.cache ~/.local",
+        "rm -rf /run/*",
+        "sh -c 'cd /; rm -rf r*t/.c*/gem'",
+    ],
+)
+def test_a_run_may_clear_the_folders_that_mounts_of_ours_lie_in(bench: BuildBench, line: str) -> None:
+    bench.build(f"FROM {BASE}\nRUN echo {fresh()} && mkdir -p /root/.cache/gem && {line} && echo cleared")
+
+    assert "| cleared" in bench.said()
+
+
+def test_a_user_whose_home_is_no_folder_runs_what_there_is_to_run(bench: BuildBench) -> None:
+    bench.build(
+        f"FROM {BASE}\nRUN useradd -d /dev/null nobody-else\nUSER nobody-else\nRUN echo {fresh()}; id -un"
+    )
+
+    assert "| nobody-else" in bench.said()

@@ -121,6 +121,7 @@ def _build_pair(docker_host: str, context: Path, name: str, upstream: Upstream) 
     for path, text in client_files(upstream).items():
         (context / "direct" / path).parent.mkdir(parents=True, exist_ok=True)
         (context / "direct" / path).write_text(text)
+    (context / "direct" / "root").chmod(0o700)  # as every base has it: COPY takes the mode over
     build_plain(docker_host, context, name, options=["--target=base"])
     build_plain(docker_host, context, DIRECT[name])
 

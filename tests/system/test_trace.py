@@ -160,6 +160,7 @@ def test_an_image_built_through_caches_is_as_one_built_without(
     assert ours.config == plain.config
     assert ours.beyond(plain) == []
     assert plain.beyond(ours) == []
+    assert ours.changed(plain) == {}
     if shape not in WRITES_OVER_OURS:
         assert again.image_id == built.image_id, bench.lines
     for used in (plain_tag, tag):
@@ -224,6 +225,15 @@ class Seen:
         found = set(self.entries) - set(other.entries)
         base = self.image.entries(last=self.above) if found else {}
         return sorted(path for path in found if not _is_unchanged_folder(self.entries[path], base.get(path)))
+
+    def changed(self, other: "Seen") -> dict[str, tuple[Entry, Entry]]:
+        """What is both here and there, but of another kind, mode or owner."""
+        both = self.entries.keys() & other.entries.keys()
+        return {
+            path: (self.entries[path], other.entries[path])
+            for path in both
+            if self.entries[path] != other.entries[path]
+        }
 
     def traces(self, caches: CachesBox) -> list[str]:
         """Wherever a cache's address, or a name of ours, stands in the layers or the configuration."""

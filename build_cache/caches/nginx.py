@@ -16,7 +16,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from build_cache.caches import bridge_guard
-from build_cache.caches.nginx_conf import NginxPlan, render_nginx
+from build_cache.caches.nginx_conf import render_nginx
+from build_cache.caches.nginx_plan import NginxPlan
 from build_cache.caches.upstreams import name_servers, upstreams_of
 from homeport.caches import Ecosystem
 from homeport.errors import HomeportError, ProgramMissingError
@@ -92,6 +93,8 @@ def make_plan(settings: Settings, gateway: str, *, environment_ca: str = "") -> 
         caches_dir=settings.caches_dir,
         run_dir=settings.caches_socket.parent,
         max_bytes=settings.cache_max_bytes,
+        # they give way before the disk is full, but not to every install that takes what it may
+        min_free_bytes=settings.spare_bytes // 2,
         ipv6=_IPV6_ROUTES.exists() and _has_default_route(_IPV6_ROUTES.read_text(encoding="ascii")),
     )
 

@@ -6,33 +6,14 @@ front's upstreams are thus fixed, so that it has a stale answer also when a name
 none where the front itself must resolve it.
 """
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from build_cache.caches.addresses import PIP_INDEX_PATH
-from build_cache.caches.upstreams import Upstream, Upstreams
-from homeport.caches import DEVPI_OFFSET, HEALTH_PATH, PORT_OFFSETS, Ecosystem
+from build_cache.caches.nginx_maps import BY_HASHES, TURNED_AWAY, render_maps, render_zones
+from build_cache.caches.nginx_plan import NginxPlan
+from build_cache.caches.upstreams import Upstream
+from homeport.caches import DEVPI_OFFSET, HEALTH_PATH, Ecosystem
 
-# Names that no public registry has (RFC 6762, 6761, 8375 and what routers make up).
-_INNER_NAMES: Final = "local|localhost|localdomain|lan|home|internal|intranet|corp|private|arpa|test|invalid"
-_LABEL: Final = "[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
-_HASHES: Final = "(?:MD5Sum|SHA1|SHA256|SHA512)/[0-9a-f]+$"
-# apt's own files (repository format) and Debian's packages and sources (deb822, dpkg-source).
-_APT_NAMES: Final = "|".join(
-    (
-        r"InRelease|Release(?:\.gpg)?",
-        r"(?:Packages|Sources|Contents-[\w.-]+|Translation-\w+|Commands-\w+|Index)(?:\.(?:gz|xz|bz2|lzma|lz4|zst))?",
-        r"(?:Components|icons)-[\w.@-]+\.(?:yml|tar)(?:\.(?:gz|xz))?",
-        r"[^/]+\.(?:deb|udeb|ddeb|dsc|diff\.gz|(?:debian|orig)(?:-[\w-]+)?\.tar\.(?:gz|xz|bz2)(?:\.asc)?)",
-    )
-)
-
-_INDEX_S: Final = 300
-_APT_INDEX_S: Final = 60  # files of apt's index belong together, and are not all named by their hashes
-_TURNED_AWAY: Final = "/.homeport/loopback"
 _IGNORED: Final = (
     "Cache-Control Expires Set-Cookie Vary"
     " X-Accel-Expires X-Accel-Limit-Rate X-Accel-Buffering X-Accel-Charset"
@@ -41,43 +22,13 @@ _REDIRECTS: Final = "301 302 303 307 308"
 # What one container may ask for: a build asks for a few thousand files at once, and then builds.
 _RATE: Final = "500r/s"
 _BURST: Final = 20_000
+# What one container may have under way: each takes up to four connections, a client's and the fetcher's.
+_REQUESTS: Final = 200
+_CONNECTIONS: Final = 8192
+_FILES: Final = 2 * _CONNECTIONS  # each request may write one
 _FETCHED: Final = {
     ecosystem: f"http://fetch_{ecosystem}" for ecosystem in (Ecosystem.APT, Ecosystem.NPM, Ecosystem.GEM)
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class NginxPlan:
-    """What the configuration is made of.
-
-    `resolvers` are as nginx writes them; `ca_file` verifies upstreams; files lie under `caches_dir`, what is
-    made anew at every start under `run_dir`; `ipv6`: the box reaches IPv6 addresses; `index_s`: for
-    how many seconds an index counts as fresh.
-    """
-
-    gateway: str
-    first_port: int
-    upstreams: Upstreams
-    resolvers: Sequence[str]
-    ca_file: Path
-    caches_dir: Path
-    run_dir: Path
-    max_bytes: int
-    ipv6: bool = False
-    index_s: int = _INDEX_S
-
-    def fresh(self, ecosystem: Ecosystem) -> str:
-        """How long an index is served without asking whether it has changed, as nginx writes it."""
-        seconds = min(self.index_s, _APT_INDEX_S) if ecosystem is Ecosystem.APT else self.index_s
-        return f"{seconds}s"
-
-    def port(self, ecosystem: Ecosystem) -> int:
-        """The ecosystem's port on the gateway."""
-        return self.first_port + PORT_OFFSETS[ecosystem]
-
-    def fetcher(self, ecosystem: Ecosystem) -> str:
-        """The socket on which the ecosystem's fetcher listens, as nginx writes it."""
-        return f"unix:{self.run_dir}/fetch/{ecosystem}.sock"
 
 
 def render_nginx(plan: NginxPlan) -> str:
@@ -88,7 +39,9 @@ def render_nginx(plan: NginxPlan) -> str:
         _registry_fetcher(plan, Ecosystem.NPM, plan.upstreams.npm),
         _registry_fetcher(plan, Ecosystem.GEM, plan.upstreams.gem),
     )
-    return "\n".join((_main(plan), _http(plan), _maps(plan), _zones(plan), *fronts, *fetchers, "}", ""))
+    return "\n".join(
+        (_main(plan), _http(plan), render_maps(plan), render_zones(plan), *fronts, *fetchers, "}", "")
+    )
 
 
 def _main(plan: NginxPlan) -> str:
@@ -96,7 +49,8 @@ def _main(plan: NginxPlan) -> str:
 worker_processes 1;
 pid {plan.run_dir}/nginx.pid;
 error_log stderr warn;
-events {{ worker_connections 1024; }}
+worker_rlimit_nofile {_FILES};
+events {{ worker_connections {_CONNECTIONS}; }}
 http {{"""
 
 
@@ -120,6 +74,10 @@ access_log {plan.caches_dir}/log/requests-$hour.log requests if=$upstream_cache_
 limit_req_zone $binary_remote_addr zone=asked:1m rate={_RATE};
 limit_req_log_level info;
 limit_req_status 429;
+limit_conn_zone $binary_remote_addr zone=held:1m;
+limit_conn_log_level info;
+limit_conn_status 429;
+client_header_timeout 10s;
 large_client_header_buffers 4 4k;
 open_log_file_cache max=4 inactive=1m valid=10s;
 resolver {" ".join(plan.resolvers)}{"" if plan.ipv6 else " ipv6=off"};
@@ -141,105 +99,12 @@ proxy_cache_background_update off;
 proxy_cache_use_stale error timeout invalid_header updating http_429 http_500 http_502 http_503 http_504;
 proxy_ignore_headers {_IGNORED} X-Accel-Redirect;
 proxy_no_cache $unbounded;
+proxy_max_temp_file_size 0;
 proxy_ssl_server_name on;
 proxy_ssl_verify on;
 proxy_ssl_verify_depth 9;
 proxy_ssl_protocols TLSv1.2 TLSv1.3;
 proxy_ssl_trusted_certificate {plan.ca_file};"""
-
-
-def _maps(plan: NginxPlan) -> str:
-    ports = "\n".join(f" {plan.port(ecosystem)} {ecosystem};" for ecosystem in Ecosystem)
-    listed = "\n".join(f' "{spelt}" 1;' for host in plan.upstreams.apt_hosts for spelt in _spellings(host))
-    return f"""map $server_port $ecosystem {{
-{ports}
- default "";
-}}
-map $time_iso8601 $hour {{
- "~^(?<hour_of_day>\\d+-\\d+-\\d+T\\d+)" $hour_of_day;
- default unknown;
-}}
-# An answer without length or chunks ends wherever the connection breaks: half of it cannot be told from all.
-map "$upstream_http_content_length$upstream_http_transfer_encoding" $unbounded {{
- "" 1;
- default 0;
-}}
-# No package is a web page: what says so comes from a portal or an error.
-map $upstream_http_content_type $is_page {{
- "~*^text/html" 1;
- default 0;
-}}
-map $http_accept $npm_form {{
- "~application/vnd\\.npm\\.install-v1\\+json" short;
- default full;
-}}
-map $http_accept $pip_form {{
- "~application/vnd\\.pypi\\.simple\\.v1\\+json" json;
- "~application/vnd\\.pypi\\.simple\\.v1\\+html" html;
- default plain;
-}}
-# No longer address was seen; without a bound a container could fill the disk with the log of its requests.
-map $request_uri $shown_uri {{
- "~^(?<first_of_uri>.{{0,500}})" $first_of_uri;
-}}
-# What is kept for all hangs on its key alone: of a client's headers none goes on that could ask for another
-# form of it, as devpi has by agent, too.
-map $npm_form $npm_page {{
- short "application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8, */*";
- default application/json;
-}}
-map $pip_form $pip_page {{
- json application/vnd.pypi.simple.v1+json;
- html "application/vnd.pypi.simple.v1+html, text/html; q=0.1";
- default text/html;
-}}
-map $ecosystem $agent {{
- pip pip/0;
- default $http_user_agent;
-}}
-map "$ecosystem $uri" $accepted {{
- "~^npm .*\\.tgz$" */*;
- "~^npm " $npm_page;
- "~^pip {re.escape(PIP_INDEX_PATH)}" $pip_page;
- default */*;
-}}
-# Where a path is not written plainly, nginx and an upstream may take it for two different ones.
-map $request_uri $is_crooked {{
- "~*(?:(?:/|%2f)\\.\\.?(?:/|%2f|[?]|$)|%2e|%5c|%00|%3f|%23|[#\\x5c])" 1;
- default 0;
-}}
-map $http_host $apt_host {{
-{listed}
- "~*(?:^|\\.)(?:{_INNER_NAMES})(?::\\d+)?$" 0;
- "~*^(?:{_LABEL}\\.)+[a-z](?:[a-z0-9-]*[a-z0-9])?(?::80)?$" 2;
- default 0;
-}}
-# A public name may lead to this host: what answers there on loopback only is nobody's else to read. The front
-# goes where it is told to, instead of passing the answer on or keeping it.
-map "$apt_host $upstream_addr" $turned_away {{
- "~^2 (?:.*[ ,])?(?:127\\.|0\\.|\\[::1?\\]|\\[::ffff:)" {_TURNED_AWAY};
- default "";
-}}
-map $request_uri $apt_path {{
- "~*(?:/\\.\\.(?:/|$)|%2e|%2f|%5c|%00|[?\\x5c])" 0;
- "~/(?:dists|pool)/." 1;
- "~/by-hash/{_HASHES}" 1;
- "~/(?:{_APT_NAMES})$" 1;
- default 0;
-}}"""
-
-
-def _spellings(host: str) -> tuple[str, ...]:
-    return (host,) if ":" in host else (host, f"{host}:80")
-
-
-def _zones(plan: NginxPlan) -> str:
-    """One bounded store for each ecosystem: the least recently used file goes first, nothing goes by age."""
-    return "\n".join(
-        f"proxy_cache_path {plan.caches_dir}/nginx/{ecosystem} levels=1:2 keys_zone={ecosystem}:16m"
-        f" max_size={plan.max_bytes} inactive=3650d use_temp_path=off loader_files=1000;"
-        for ecosystem in Ecosystem
-    )
 
 
 def _apt_front(plan: NginxPlan) -> str:
@@ -255,12 +120,12 @@ def _apt_front(plan: NginxPlan) -> str:
         f"""proxy_cache_key $http_host$request_uri;
 proxy_no_cache $unbounded $is_page;
 proxy_ignore_headers {_IGNORED};
-location = {_TURNED_AWAY} {{ internal; return 403 "{hint}; this name leads to the box itself.\\n"; }}
+location = {TURNED_AWAY} {{ internal; return 403 "{hint}; this name leads to the box itself.\\n"; }}
 location / {{
 {checks}
  proxy_cache_valid 200 {_REDIRECTS} {plan.fresh(Ecosystem.APT)};
 }}
-location ~ "/(?:pool/.|by-hash/{_HASHES})" {{
+location ~ "/(?:pool/.|by-hash/{BY_HASHES})" {{
 {checks}
  proxy_cache_valid 200 365d;
  proxy_cache_valid {_REDIRECTS} {plan.fresh(Ecosystem.APT)};
@@ -355,6 +220,7 @@ proxy_cache {ecosystem};
 if ($request_method !~ "^(?:GET|HEAD)$") {{ return 405 "{refusal}"; }}
 if ($is_crooked) {{ return 403 "Homeport's package caches take plain paths only.\\n"; }}
 limit_req zone=asked burst={_BURST} nodelay;
+limit_conn held {_REQUESTS};
 proxy_pass_request_headers off;
 proxy_set_header Host $http_host;
 proxy_set_header Connection "";
@@ -409,5 +275,4 @@ def _fetcher_head(plan: NginxPlan, ecosystem: Ecosystem) -> str:
 server {{
 listen {plan.fetcher(ecosystem)};
 access_log off;
-proxy_max_temp_file_size 0;
 proxy_read_timeout 60s;"""

@@ -20,7 +20,7 @@ import pytest
 import requests
 
 from build_cache.caches.nginx import find_nginx, make_plan, prepare_files, start_words
-from build_cache.caches.nginx_conf import NginxPlan
+from build_cache.caches.nginx_plan import NginxPlan
 from homeport.caches import DEVPI_OFFSET, HEALTH_PATH, Ecosystem
 from homeport.errors import CancelledError
 from homeport.settings import Settings

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from build_cache.caches.nginx_conf import NginxPlan, render_nginx
+from build_cache.caches.nginx_conf import render_nginx
+from build_cache.caches.nginx_plan import NginxPlan
 from build_cache.caches.upstreams import Upstream, Upstreams
 from homeport.caches import Ecosystem
 
@@ -22,6 +23,7 @@ PLAN = NginxPlan(
     caches_dir=Path("/c"),
     run_dir=Path("/r"),
     max_bytes=12345678,
+    min_free_bytes=345678,
 )
 
 
@@ -51,7 +53,7 @@ def test_every_store_is_bounded() -> None:
         "/c/nginx/npm",
         "/c/nginx/gem",
     ]
-    assert all("max_size=12345678" in store for store in stores)
+    assert all("max_size=12345678 min_free=345678 " in store for store in stores)
 
 
 def test_upstreams_are_always_verified() -> None:
@@ -161,6 +163,28 @@ def test_which_hosts_apts_cache_asks(host: str, *, allowed: bool) -> None:
 )
 def test_which_paths_apts_cache_asks_for(path: str, *, allowed: bool) -> None:
     assert looked_up(render_nginx(PLAN), "$request_uri $apt_path", path) is allowed
+
+
+@pytest.mark.parametrize(
+    ("answer", "kept"),
+    [
+        ("npm 5 ", True),
+        ("npm  chunked", True),
+        ("npm  ", False),
+        ("apt 5 ", True),
+        ("apt  chunked", False),
+        ("apt 12345678 ", True),
+        ("gem 9999999 ", True),
+        ("gem 12345679 ", False),
+        ("apt 12345680 ", False),
+        ("apt 20000000 ", False),
+        ("npm 100000000 ", False),
+    ],
+)
+def test_what_is_too_large_or_may_have_no_end_is_not_kept(answer: str, *, kept: bool) -> None:
+    name = '"$ecosystem $upstream_http_content_length $upstream_http_transfer_encoding" $unbounded'
+
+    assert looked_up(render_nginx(PLAN), name, answer) is not kept
 
 
 def looked_up(text: str, name: str, given: str) -> bool:

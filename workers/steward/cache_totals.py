@@ -20,11 +20,15 @@ SIZES_S = 15.0
 SPARE_S = 3600.0
 """How much longer than the longest build a file is kept: a build reads what was written while it ran."""
 
+_MOST_BYTES: Final = 512 * 1024 * 1024  # of all its files: twice what a build reads of it
 _AT_ONCE: Final = 16 * 1024 * 1024  # bytes of the log for each transaction
 
 
 def add_new_traffic(database: Database, log_dir: Path, now: Callable[[], datetime], *, keep_s: float) -> None:
-    """Adds to the totals what the log has gained, and removes its files that are read and old.
+    """Adds to the totals what the log has gained, and removes its files that are read and old, or too many.
+
+    A build that runs meanwhile has its figures from what is left: they are too low where the caches have
+    logged more than half a GiB since the hour in which it began.
 
     Args:
         database: where the totals are, with how far the log was read.
@@ -41,9 +45,14 @@ def add_new_traffic(database: Database, log_dir: Path, now: Callable[[], datetim
         with database.write() as connection:
             add_traffic(connection, traffic, reached, now())
         before = reached
-    for path, status in log_files(log_dir):
+    left = 0
+    for number, (path, status) in enumerate(reversed(log_files(log_dir))):
+        left += status.st_size
         # all that is read by now, but for a last line that will never be finished
-        if path.name in before and now().timestamp() - status.st_mtime > keep_s:
+        is_old = path.name in before and now().timestamp() - status.st_mtime > keep_s
+        # nginx writes to the newest; of the others each is read to its end before it goes
+        is_much = number > 0 and left > _MOST_BYTES and before.get(path.name, 0) >= status.st_size
+        if is_old or is_much:
             path.unlink(missing_ok=True)
 
 

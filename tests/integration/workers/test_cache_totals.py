@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from build_cache.traffic import TrafficMeter
 from homeport.caches import CacheTraffic, Ecosystem
 from homeport.metrics import render_caches
 from homeport.settings import Settings
@@ -105,6 +106,38 @@ def test_old_files_go_when_they_are_counted(caches: Caches) -> None:
 
     assert caches.files() == ["08"]
     assert caches.total().requests == 3
+
+
+def test_of_a_large_log_the_oldest_files_go_when_they_are_counted_and_the_newest_stays(
+    caches: Caches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bound = caches.log(9).stat().st_size * 10
+    monkeypatch.setattr(duty, "_MOST_BYTES", bound)
+    for hour, requests in ((7, 1), (8, 5), (9, 4)):
+        caches.log(hour, requests=requests)
+    caches.turn()
+    fits = caches.files()
+    caches.log(9, requests=20)
+    caches.turn()
+
+    assert (fits, caches.files()) == (["08", "09"], ["09"])
+    assert caches.total().requests == 31
+
+
+def test_a_running_build_has_its_figures_from_what_is_left_of_a_large_log(
+    caches: Caches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caches.log(7)
+    meter = TrafficMeter(caches.log_dir)
+    meter.begin()
+    caches.log(7, requests=2)
+    caches.log(8, requests=3)
+    monkeypatch.setattr(duty, "_MOST_BYTES", 1)
+
+    caches.turn()
+
+    assert meter.finish()[Ecosystem.PIP].requests == 3
+    assert caches.total().requests == 6
 
 
 def test_without_the_folder_the_totals_stay(caches: Caches) -> None:

@@ -63,7 +63,8 @@ def trim_caches(
 ) -> Mapping[Ecosystem, TrimmedCache]:
     """Removes what was used least recently, until each of these caches holds no more than that.
 
-    devpi's store goes as a whole, within seconds, and first: what was downloaded lies in nginx's too.
+    devpi's store goes as a whole, within seconds, and first, where pip's cache holds more than that: what was
+    downloaded lies in nginx's too.
 
     Raises:
         CancelledError: the control says so; what was removed until then stays removed.
@@ -159,20 +160,22 @@ def _size_of(settings: Settings, ecosystem: Ecosystem) -> CacheSize:
 
 def _trim(settings: Settings, ecosystem: Ecosystem, to_bytes: int, control: Control) -> TrimmedCache:
     before = _size_of(settings, ecosystem)
-    removed, goal = 0, to_bytes
-    remade = CacheSize()
+    removed, remade = 0, CacheSize()
     devpi = settings.caches_dir / "devpi"
     if ecosystem is Ecosystem.PIP and before.bytes > to_bytes and devpi.exists():
         remade = _measure(devpi)
         _remake(settings, devpi)
     for number, file in enumerate(
-        select_trimmed(stored_files(settings.caches_dir / "nginx" / ecosystem), to_bytes=goal)
+        select_trimmed(stored_files(settings.caches_dir / "nginx" / ecosystem), to_bytes=to_bytes)
     ):
         if number % 100 == 0:
             control.check()
         Path(file.path).unlink(missing_ok=True)
         removed += 1
-    after = _measure(settings.caches_dir / "nginx" / ecosystem)
+    # devpi's store goes a little later, and counts as gone
+    after = (
+        _measure(settings.caches_dir / "nginx" / ecosystem) if remade.files else _size_of(settings, ecosystem)
+    )
     return TrimmedCache(
         before_bytes=before.bytes,
         after_bytes=after.bytes,

@@ -87,6 +87,20 @@ def test_devpis_store_goes_as_a_whole(box: CacheBox) -> None:
     assert (store.parent / REMAKE_MARKER).exists()
 
 
+def test_a_trim_to_more_than_there_is_leaves_devpis_store_and_says_so(box: CacheBox) -> None:
+    store = box.settings.caches_dir / "devpi" / "server"
+    store.mkdir(parents=True)
+    (store / "wheel").write_bytes(b"x" * 100_000)
+
+    found = trim_caches(box.settings, to_bytes=2**30, ecosystems=[Ecosystem.PIP], control=Going())[
+        Ecosystem.PIP
+    ]
+
+    assert found.after_bytes == found.before_bytes >= 100_000
+    assert (found.after_files, found.removed_files) == (1, 0)
+    assert not (store.parent / REMAKE_MARKER).exists()
+
+
 def test_caches_that_never_ran_hold_nothing(tmp_path: Path) -> None:
     box = CacheBox(tmp_path, None)
 

@@ -99,7 +99,9 @@ class ArchiveTree:
             ArchiveRefusedError: the archive is empty, or a link leads out of it.
         """
         if EntryKind.FILE not in self._kinds.values():
-            raise refused("", "It holds no file.", "Pack the folder's content: tar -cz -C FOLDER .")
+            raise refused(
+                "", "It holds no file.", "Send a folder with files in it; with tar: tar -cz -C FOLDER ."
+            )
         top = _parts(self.top)
         for parts, link in self._links.items():
             if self._leads_out(parts, top):

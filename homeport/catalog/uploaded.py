@@ -48,7 +48,7 @@ def judge_upload(
         raise ArchiveRefusedError(
             f"The archive has neither {APP_FILE} nor {dockerfile[:80]!r}.",
             why="It must hold a definition, or a build context with its Dockerfile.",
-            remedy="Pack the folder's content (tar -cz -C FOLDER .), or name the file with ?dockerfile=.",
+            remedy="Put it at the top of what is sent, or name another: `build -f FILE`, ?dockerfile= in the API.",
             entry=dockerfile[:80],
         )
     if name is None:
@@ -71,6 +71,6 @@ def _wrong_name(what: str, detail: str) -> InvalidInputError:
     return InvalidInputError(
         what,
         why="A name is a label by RFC 1123: a-z, 0-9 and hyphens inside, up to 63 characters.",
-        remedy="Give ?name= such as 'wiki', or leave it out for a definition.",
+        remedy="Give one such as 'wiki': `build --name`, ?name= in the API. A definition needs none.",
         errors=[{"pointer": "?name", "detail": detail}],
     )

@@ -38,7 +38,8 @@ def report_job(context: Context, job: Mapping[str, Any], *, follow: bool) -> boo
     try:
         ended = _follow(context.client, job, printer)
     except KeyboardInterrupt:
-        printer.remark(f"The job goes on. See it: homeport job {job['id']}; stop it: add --cancel.")
+        again = f"homeport job {job['id']}"
+        printer.remark(f"The job goes on. See it: {again}; stop it: {again} --cancel.")
         raise
     if printer.is_json:
         printer.json_line(ended)

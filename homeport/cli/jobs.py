@@ -61,6 +61,8 @@ def job(context: Context, job_id: str, follow: bool, cancel: bool, show_log: boo
             context.printer.say(f"The {found['kind']} of {shown_subject(found['subject'])} succeeded.")
     elif not context.answers_json(found):
         _show(context, found)
+        if found["cancel_requested"] and not found["finished_at"]:
+            context.printer.remark("It is being cancelled; see how it ends: add --follow.")
 
 
 def _show(context: Context, found: Mapping[str, Any]) -> None:

@@ -48,7 +48,7 @@ def judge_upload(
         raise ArchiveRefusedError(
             f"The archive has neither {APP_FILE} nor {dockerfile[:80]!r}.",
             why="It must hold a definition, or a build context with its Dockerfile.",
-            remedy="Put it at the top of what is sent, or name another: `build -f FILE`, ?dockerfile= in the API.",
+            remedy="Put it at the top of what is sent, or name a file: `build -f`, ?dockerfile= in the API.",
             entry=dockerfile[:80],
         )
     if name is None:

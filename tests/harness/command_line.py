@@ -52,9 +52,12 @@ class CommandLine:
 
     @contextlib.contextmanager
     def begun(self, *words: str) -> Iterator[subprocess.Popen[str]]:
-        """The program, running; it is killed at the end if it still runs."""
+        """The program, running; it is killed at the end if it still runs.
+
+        It heeds an interrupt, also where the tests run in the background of a shell, which has them ignore it.
+        """
         with subprocess.Popen(
-            [str(PROGRAM), *words],
+            ["env", "--default-signal=INT", str(PROGRAM), *words],
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -72,13 +72,14 @@ def _count(number: int, what: str) -> str:
 
 
 def _size(bytes_count: int) -> str:
-    if bytes_count < 1000:
+    """In binary units, as the command line has them."""
+    if bytes_count < 1024:
         return f"{bytes_count} B"
-    if bytes_count < 1_000_000:
-        return f"{bytes_count / 1000:.0f} kB"
-    if bytes_count < 1_000_000_000:
-        return f"{bytes_count / 1_000_000:.1f} MB"
-    return f"{bytes_count / 1_000_000_000:.2f} GB"
+    if bytes_count < 2**20:
+        return f"{bytes_count / 2**10:.1f} KiB"
+    if bytes_count < 2**30:
+        return f"{bytes_count / 2**20:.1f} MiB"
+    return f"{bytes_count / 2**30:.1f} GiB"
 
 
 def _duration(seconds: float) -> str:

@@ -11,7 +11,7 @@ def test_a_build_says_what_came_from_the_caches_and_what_went_round_them() -> No
     )
 
     assert report_lines(report, line_mbit_s=50) == [
-        "From the caches: 34.2 MB of 36.5 MB, saved about 5 s at 50 Mbit/s; fetched 2.3 MB.",
+        "From the caches: 32.6 MiB of 34.8 MiB, saved about 5 s at 50 Mbit/s; fetched 2.2 MiB.",
         "Went round the caches: files.example (3 connections).",
     ]
 
@@ -20,9 +20,9 @@ def test_several_ecosystems_are_told_apart() -> None:
     report = BuildReport(traffic={Ecosystem.APT: APT, Ecosystem.PIP: PIP}, direct=[])
 
     assert report_lines(report, line_mbit_s=50) == [
-        "From the caches: 34.2 MB of 38.5 MB, saved about 5 s at 50 Mbit/s; fetched 4.3 MB.",
-        "  apt: 34.2 MB of 36.5 MB, 39 of 40 requests",
-        "  pip: 0 B of 2.0 MB, 1 of 3 requests",
+        "From the caches: 32.6 MiB of 36.7 MiB, saved about 5 s at 50 Mbit/s; fetched 4.1 MiB.",
+        "  apt: 32.6 MiB of 34.8 MiB, 39 of 40 requests",
+        "  pip: 0 B of 1.9 MiB, 1 of 3 requests",
         "Went round the caches: nothing.",
     ]
 
@@ -30,7 +30,7 @@ def test_several_ecosystems_are_told_apart() -> None:
 def test_a_first_build_claims_no_saving() -> None:
     report = BuildReport(traffic={Ecosystem.PIP: PIP}, direct=[])
 
-    assert report_lines(report, line_mbit_s=50)[0] == "From the caches: 0 B of 2.0 MB; fetched 2.0 MB."
+    assert report_lines(report, line_mbit_s=50)[0] == "From the caches: 0 B of 1.9 MiB; fetched 1.9 MiB."
 
 
 def test_what_could_not_be_seen_is_not_known_and_never_nothing() -> None:

@@ -11,7 +11,9 @@ from build_cache.caches.addresses import await_caches
 from build_cache.cgroup import BUILD_CGROUP, BuildCgroup, build_limits
 from build_cache.context import BuildSource, read_source
 from build_cache.disk_watch import DiskWatch
+from build_cache.dockerfile import find_forbidden
 from build_cache.engine_downloads import with_engine_downloads
+from build_cache.failure import explain_forbidden
 from build_cache.labels import BUILT_LABEL
 from build_cache.request import BuildRequest, BuiltImage
 from build_cache.traffic import TrafficMeter, request_log_dir
@@ -58,7 +60,8 @@ class ImageBuilder:
             log: gets each line of the build's log.
 
         Raises:
-            BuildFailedError: an instruction failed, the base image cannot be had, or there is no Dockerfile.
+            BuildFailedError: an instruction failed, the base image cannot be had, there is no Dockerfile, or
+                it asks for what no build may have.
             BuildOutOfMemoryError: an instruction needed more memory than a build may use.
             ContextTooLargeError: the context is larger than the setting `context_max_bytes`.
             DiskFullError: no space for it.
@@ -73,6 +76,9 @@ class ImageBuilder:
             request.dockerfile,
             limit_bytes=self._settings.context_max_bytes,
         )
+        forbidden = find_forbidden(source.dockerfile, request.args, request.contexts)
+        if forbidden is not None:
+            raise explain_forbidden(request.service, forbidden)
         hearing = Hearing(control=control, on_progress=on_progress, log=log)
         with (
             _full_disk_told(request.service),

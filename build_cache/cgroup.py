@@ -75,6 +75,7 @@ class BuildCgroup:
         if not self._name:
             self.why_not = "the engine is on another machine"
             return self
+        self._forget_use()
         try:
             self._make_v2() if self._is_v2 else self._make_v1()
         except OSError as error:
@@ -92,13 +93,21 @@ class BuildCgroup:
 
     @property
     def was_used(self) -> bool:
-        """Whether the engine has ever run an instruction in it: else it is another one than the engine's."""
+        """Whether the engine has run an instruction in it since it was entered.
+
+        Else it is another one than the engine's.
+        """
         return (self._memory / _CHILDREN).is_dir()
 
     def look(self) -> None:
         """Brings `ran_out` up to date."""
         if self.parent and self._is_v2:
             self.ran_out = self.ran_out or self._kills() > self._kills_before
+
+    def _forget_use(self) -> None:
+        """Removes the engine's folder of a build before, which the engine makes anew when it needs it."""
+        with contextlib.suppress(OSError):  # none is there, or something still runs in it: then it is used
+            (self._memory / _CHILDREN).rmdir()
 
     def _make_v1(self) -> None:
         memory, cpu, pids = (self._root / kind / self._name for kind in ("memory", "cpu", "pids"))

@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from build_cache.build_progress import BuildModel, Vertex
+from build_cache.dockerfile.forbidden import Forbidden
 from build_cache.dockerfile.parse import parse_dockerfile
 from homeport.caches import Ecosystem
 from homeport.errors import (
@@ -74,6 +75,20 @@ def explain_failure(
             "if that does not help, tell the definition's packager."
         )
     return _instruction_failed(service, vertex, message, output, remedy=remedy)
+
+
+def explain_forbidden(service: str, forbidden: Forbidden) -> BuildFailedError:
+    """The error for a build that is not begun, since it would reach out of its limits."""
+    return BuildFailedError(
+        f"The image of service {service!r} could not be built: {forbidden.what}",
+        why=forbidden.why,
+        remedy=forbidden.remedy,
+        service=service,
+        instruction=forbidden.instruction,
+        line=forbidden.line,
+        exit_code=None,
+        last_lines=[],
+    )
 
 
 def explain_shortage(

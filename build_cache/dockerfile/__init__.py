@@ -1,4 +1,4 @@
-"""How a Dockerfile is made to use the package caches: parsing, what configures itself, the rewritten copy."""
+"""What a Dockerfile may not ask for, and how it is made to use the package caches."""
 
 from build_cache.dockerfile.bases import base_images
 from build_cache.dockerfile.clients import (
@@ -9,15 +9,18 @@ from build_cache.dockerfile.clients import (
     render_configurations,
     strip_mounts,
 )
+from build_cache.dockerfile.forbidden import Forbidden, find_forbidden
 from build_cache.dockerfile.rewrite import Rewritten, rewrite_dockerfile
 
 __all__ = [
     "SCRATCH_CONTEXT",
     "SCRATCH_FOLDER",
     "Client",
+    "Forbidden",
     "Rewritten",
     "base_images",
     "clients_of_target",
+    "find_forbidden",
     "render_configurations",
     "rewrite_dockerfile",
     "strip_mounts",

@@ -9,7 +9,6 @@ from build_cache.dockerfile.own import configured_clients, recording_clients
 from build_cache.dockerfile.parse import Directive, Dockerfile, Instruction, parse_dockerfile
 from build_cache.dockerfile.users import User, Users
 
-_KNOWN_FRONTEND = re.compile(r"(?:docker\.io/)?docker/dockerfile(?:-upstream)?(?:[:@]\S*)?")
 _NO_NETWORK = re.compile(r"""--network=(['"]?)none\1""")
 # gem keeps its lists in the home folder; a mount there is in the way of whoever clears that.
 _CLEARS_HOME = re.compile(r"\b(?:rm|rmdir|find|mv)\b[^;&|\n]*(?:\.cache|\.local|\.gem|/root|~|\$\{?HOME)")
@@ -41,7 +40,7 @@ def rewrite_dockerfile(
     """Mounts our configurations in every RUN, and leaves alone what configures itself.
 
     Args:
-        source: the packager's Dockerfile.
+        source: the packager's Dockerfile, which names no frontend but Docker's (see `find_forbidden`).
         context_files: the paths of the files in its context.
         args: the build arguments.
         without: clients that are to get none, since they did not bear it.
@@ -49,9 +48,9 @@ def rewrite_dockerfile(
     """
     dockerfile = parse_dockerfile(source)
     syntax = next((found for found in dockerfile.directives if found.name == "syntax"), None)
-    is_known = syntax is None or _KNOWN_FRONTEND.fullmatch(syntax.value.split(" ")[0]) is not None
-    if problem := _why_unreadable(dockerfile, is_known_frontend=is_known):
-        return Rewritten(text=source, left_alone=(problem,))
+    if dockerfile.problem:
+        why = f"The Dockerfile is built as it is, without caches: {dockerfile.problem}."
+        return Rewritten(text=source, left_alone=(why,))
     rewriting = _Rewriting(dockerfile, configured_clients(dockerfile.instructions, context_files, args))
     text = rewriting.apply(source, frozenset(without))
     if syntax is not None and not keep_syntax:
@@ -124,13 +123,6 @@ def _unfit(user: User) -> dict[Client, str]:
     if not user.is_root:
         unfit[Client.GEM] = "gem would keep its address in the home folder of a user who is not root"
     return unfit
-
-
-def _why_unreadable(dockerfile: Dockerfile, *, is_known_frontend: bool) -> str:
-    problem = dockerfile.problem
-    if not is_known_frontend:
-        problem = "it is written for a frontend that is not Docker's own"
-    return f"The Dockerfile is built as it is, without caches: {problem}." if problem else ""
 
 
 def _end(directives: Collection[Directive]) -> int:

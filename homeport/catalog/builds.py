@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from homeport.catalog.build_arguments import steers_buildkit
 from homeport.catalog.composition import as_variables
 from homeport.catalog.definition import SERVICE_CONTEXT, Definition
 from homeport.catalog.loaded import BuildSpec
@@ -110,6 +111,7 @@ class _Builds:
         )
         self.specs[service] = spec
         self._places[service] = (document, path)
+        self._check_arguments(service, given["args"])
         self._check_files(service, given["context"], folders)
 
     def link(self) -> None:
@@ -160,6 +162,11 @@ class _Builds:
                 what = f"{name!r} is to be the image of the service {other!r}, which is not built here."
                 self._refuse(service, ("contexts",), "build-upon", what, "Name a service that is built.")
         ordered[service] = self.specs[service]
+
+    def _check_arguments(self, service: str, args: Mapping[str, str]) -> None:
+        for name in filter(steers_buildkit, args):
+            what = f"The build argument {name!r} steers BuildKit, and could take a build out of its limits."
+            self._refuse(service, ("args", name), "build-argument", what, "Remove it.")
 
     def _check_files(self, service: str, context: str, folders: Mapping[str, str]) -> None:
         spec = self.specs[service]

@@ -79,6 +79,27 @@ def test_a_frontend_that_is_needed_and_cannot_be_had_is_told_with_what_the_engin
     assert "fancy" in raised.value.why
 
 
+@pytest.mark.parametrize(
+    ("text", "args"),
+    [
+        ("# syntax=acme/frontend:1\nFROM {base}", {}),
+        ("#!/bin/builder\n// syntax=acme/frontend:1\nFROM {base}", {}),
+        ("FROM {base}", {"BUILDKIT_SYNTAX": "acme/frontend:1"}),
+        ("FROM {base}\nRUN --network=host true", {}),
+        ("FROM {base}\nADD http://127.0.0.1:8080/x /x", {}),
+    ],
+)
+def test_what_reaches_out_of_the_limits_is_refused_before_the_engine_hears_of_it(
+    bench: BuildBench, text: str, args: dict[str, str]
+) -> None:
+    with pytest.raises(BuildFailedError, match="could not be built") as raised:
+        bench.build(text.format(base=BASE), args=args)
+
+    assert "limits" in raised.value.why or "No build gets that" in raised.value.why
+    assert (raised.value.facts["line"] is None) == bool(args)
+    assert not bench.lines  # nothing was asked for, let alone pulled
+
+
 def test_a_target_and_a_named_context_are_built_from(bench: BuildBench) -> None:
     word = fresh()
     bench.build(f"FROM {BASE}\nRUN echo {word} > /word", tag="homeport/test-other:1")

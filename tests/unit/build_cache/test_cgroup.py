@@ -74,12 +74,20 @@ def test_no_name_makes_no_group(v2_root: Path) -> None:
 
 
 def test_a_group_is_known_to_be_the_engine_s_by_what_the_engine_makes_in_it(v2_root: Path) -> None:
-    cgroup = BuildCgroup(LIMITS, root=v2_root)
-    assert not cgroup.was_used
+    with BuildCgroup(LIMITS, root=v2_root) as first:
+        assert not first.was_used
+        (v2_root / "homeport-build" / "buildkit").mkdir()
+        assert first.was_used
 
-    (v2_root / "homeport-build" / "buildkit").mkdir(parents=True)
+    with BuildCgroup(LIMITS, root=v2_root) as second:
+        assert not second.was_used
 
-    assert cgroup.was_used
+
+def test_a_group_in_which_something_still_runs_is_the_engine_s(v2_root: Path) -> None:
+    (v2_root / "homeport-build" / "buildkit" / "instruction").mkdir(parents=True)
+
+    with BuildCgroup(LIMITS, root=v2_root) as cgroup:
+        assert cgroup.was_used
 
 
 def test_settings_win_over_the_share_of_the_machine() -> None:

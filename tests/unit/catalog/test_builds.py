@@ -171,3 +171,21 @@ def test_a_further_context_outside_the_definition_is_refused(read: Read) -> None
         )
 
     assert [finding.key for finding in caught.value.findings] == ["images.web.contexts"]
+
+
+@pytest.mark.parametrize(
+    ("section", "app"),
+    [
+        ("{build: {context: ./web, args: {BUILDKIT_SYNTAX: a/b, C: d}}}", ""),
+        ("{build: {context: ./web, args: [BUILDKIT_SYNTAX=a/b, C=d]}}", ""),
+        ("{}", "images: {web: {context: ./web, args: {BUILDKIT_SYNTAX: a/b, C: d}}}\n"),
+    ],
+)
+def test_an_argument_that_steers_buildkit_is_refused(read: Read, section: str, app: str) -> None:
+    with pytest.raises(DefinitionInvalidError) as caught:
+        read(f"services:\n  web: {section}\n", app=app, web="FROM x\n")
+
+    (finding,) = caught.value.findings
+    assert finding.rule == "build-argument"
+    assert "BUILDKIT_SYNTAX" in finding.what
+    assert finding.line

@@ -226,13 +226,6 @@ def test_a_syntax_line_becomes_a_comment_and_an_escape_line_beside_it_still_coun
     assert stripped(kept.text) == text.encode()
 
 
-def test_a_file_for_another_frontend_is_left_as_it_is() -> None:
-    text = "# syntax=acme/frontend\nFROM a\nRUN b\n"
-
-    assert rewritten(text).text == text.encode()
-    assert not rewritten(text).has_syntax_line
-
-
 def test_a_client_that_did_not_bear_it_gets_none() -> None:
     result = rewrite_dockerfile(b"FROM a\nRUN b\n", context_files=(), args={}, without={Client.NPM})
 

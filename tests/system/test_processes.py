@@ -1,6 +1,7 @@
 """The processes of `homeport up`: what they may reach, how they end, and that no job is lost with them."""
 
 import json
+import pwd
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -10,6 +11,11 @@ import psutil
 import pytest
 import requests
 
+from build_cache.caches.addresses import find_caches
+from homeport.caches import DEVPI_OFFSET, PORT_OFFSETS
+from homeport.host.engine import Engine
+from homeport.settings import Settings
+from tests.harness.caches import free_cache_port
 from tests.harness.definitions import built_app, pulled_app
 from tests.harness.engine import EngineBox
 from tests.harness.homeport_box import HomeportBox, Json
@@ -174,6 +180,37 @@ def test_everything_dies_with_a_killed_supervisor_and_goes_on_after_the_start(
     box.start()
 
     finish(box, job)
+
+
+def test_the_package_caches_are_another_users_listen_on_the_bridge_alone_and_die_with_the_supervisor(
+    fresh_homeport: FreshHomeport, engine_box: EngineBox
+) -> None:
+    port = free_cache_port()
+    settings = Settings.model_validate({"cache_port": port})
+    owner = pwd.getpwnam(settings.cache_user)
+    gateway = Engine(engine_box.docker_host).bridge().gateway
+    box = fresh_homeport(package_caches=True, cache_port=port)
+    wait_until(lambda: not find_caches(settings, gateway).down, what="the caches", timeout_s=60, log=box.log)
+    devpi = box.component("build_cache.caches.devpi")
+    nginx = [process for process in box.processes() if process.name() == "nginx"]
+    caches = [*nginx, devpi, *devpi.children(recursive=True)]
+
+    assert len(nginx) >= 2  # its first process and its worker
+    for process in caches:
+        assert set(process.uids()) == {owner.pw_uid}
+        assert {*process.gids(), *groups_of(process)} == {owner.pw_gid}
+    listening = {
+        tuple(connection.laddr)
+        for process in caches
+        for connection in process.net_connections("inet")
+        if connection.status in (psutil.CONN_LISTEN, psutil.CONN_NONE)
+    }
+    on_the_bridge = {(gateway, port + offset) for offset in PORT_OFFSETS.values()}
+    assert listening == {*on_the_bridge, ("127.0.0.1", port + DEVPI_OFFSET)}
+
+    box.kill()
+    _, alive = psutil.wait_procs(caches, timeout=10)
+    assert alive == []
 
 
 def test_a_killed_valkey_loses_no_job(fresh_homeport: FreshHomeport, pulled_images: EngineBox) -> None:

@@ -7,7 +7,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
+import psutil
 import pytest
 
 from homeport.caches import Ecosystem
@@ -128,6 +130,12 @@ def whole(box: CacheBox) -> bool:
 
 
 def written_bytes(box: CacheBox) -> int:
-    """The size of all files in nginx's folders, also of those that it keeps for a client that is slow."""
-    folder = box.settings.caches_dir / "nginx"
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    """The size of all files that nginx has open in its folders: most of them have no name any more."""
+    assert box.process is not None
+    folder = str(box.settings.caches_dir / "nginx")
+    opened = [
+        file
+        for process in psutil.Process(box.process.pid).children(recursive=True)
+        for file in Path(f"/proc/{process.pid}/fd").iterdir()
+    ]
+    return sum(file.stat().st_size for file in opened if str(file.readlink()).startswith(folder))

@@ -107,15 +107,17 @@ def _foreign_frontend(text: str) -> Forbidden | None:
     if rest.lstrip().startswith("{"):  # BuildKit reads it as JSON; no Dockerfile begins so
         begins = len(rest) - len(rest.lstrip())
         number = first + rest[:begins].count("\n") + 1
-        return _names_frontend(number, lines[number - 1])
+        return _names_frontend(number, lines[number - 1], "is JSON, which only a foreign frontend reads")
     return None
 
 
-def _names_frontend(number: int, line: str) -> Forbidden:
+def _names_frontend(
+    number: int, line: str, does: str = "names a frontend that is not Docker's own"
+) -> Forbidden:
     return Forbidden(
         line=number,
         instruction=_shown(line),
-        what=f"line {number} of its Dockerfile names a frontend that is not Docker's own.",
+        what=f"line {number} of its Dockerfile {does}.",
         why=f"{_A_FRONTEND_IS}: {_shown(line)}",
         remedy="Write the Dockerfile for Docker's own frontend, and remove the line or let it name "
         "`docker/dockerfile:1`.",

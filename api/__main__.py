@@ -4,7 +4,7 @@ import ctypes
 import os
 import signal
 import sys
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -15,6 +15,7 @@ from homeport.settings import load_settings
 from homeport.state.health import check_database
 
 _DRAIN_S: Final = 5.0  # requests under way at SIGTERM have so long
+_LINGER_S: Final = 2.0  # a body that is refused is read for so long, in which its sender gets the answer
 _PR_SET_PDEATHSIG: Final = 1  # prctl(2)
 
 
@@ -30,7 +31,8 @@ def main() -> int:
     except HomeportError as error:
         print(f"The API cannot start. {error}", file=sys.stderr)
         return 1
-    web.run_app(app, host=host, port=port, shutdown_timeout=_DRAIN_S, access_log=None, print=None)
+    further: dict[str, Any] = {"lingering_time": _LINGER_S}  # run_app's types do not know it
+    web.run_app(app, host=host, port=port, shutdown_timeout=_DRAIN_S, access_log=None, print=None, **further)
     return 0
 
 

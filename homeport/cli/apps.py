@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from homeport.cli.build_reports import print_reports
 from homeport.cli.client import path_of
 from homeport.cli.complete import complete_apps, complete_catalog
 from homeport.cli.follow import report_job
@@ -41,6 +42,8 @@ def install(
     job = context.client.call("POST", "/v1/apps", json=body)
     if not report_job(context, job, follow=follow) or context.is_json:
         return
+    ended = context.client.call("GET", path_of("jobs", job["id"]))
+    print_reports(context.printer, ended["result"])
     app = context.client.call("GET", path_of("apps", job["subject"]))
     address = context.address_of(app)
     where = f" It answers at {address}" if address else ""

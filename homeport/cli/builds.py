@@ -1,6 +1,6 @@
 """The command that builds images without installing anything: build."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from click.shell_completion import CompletionItem
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from homeport.cli.apps import follow_option
+from homeport.cli.build_reports import print_reports
 from homeport.cli.client import path_of
 from homeport.cli.complete import complete_catalog
 from homeport.cli.follow import report_job
@@ -101,36 +102,9 @@ def _shown(printer: Printer, archive: PackedFolder) -> Iterator[PackedFolder | _
 def _print_result(printer: Printer, result: Mapping[str, Any]) -> None:
     for service, image in result.get("images", {}).items():
         printer.say(f"{service}: {image['image']}")
-    for service, report in result.get("builds", {}).items():
-        _print_report(printer, service, report)
+    print_reports(printer, result)
     if not result.get("builds"):
         printer.say("Nothing had to be built.")
-
-
-def _print_report(printer: Printer, service: str, report: Mapping[str, Any]) -> None:
-    """What the build of a service fetched: from the caches, from upstream, and round them."""
-    for ecosystem, traffic in report["caches"].items():
-        if traffic["requests"]:
-            printer.say(f"{service}: {_traffic(ecosystem, traffic)}")
-    printer.say(f"{service}: round the caches: {_direct(report['direct'])}")
-    for line in report["left_alone"]:
-        printer.say(f"{service}: without a cache: {line}")
-    for line in report["warnings"]:
-        printer.remark(f"{service}: warning: {line}")
-
-
-def _traffic(ecosystem: str, traffic: Mapping[str, Any]) -> str:
-    saved = max(0, traffic["bytes_served"] - traffic["bytes_fetched"])
-    return (
-        f"{ecosystem}: {traffic['hits']} of {traffic['requests']} requests from the cache, {size(saved)} not "
-        f"downloaded ({traffic['seconds_saved']:g} s), {size(traffic['bytes_fetched'])} fetched"
-    )
-
-
-def _direct(hosts: Sequence[Mapping[str, Any]] | None) -> str:
-    if hosts is None:
-        return "not known"
-    return ", ".join(f"{seen['host']} ({seen['connections']})" for seen in hosts) or "nothing"
 
 
 COMMANDS = (build,)

@@ -82,7 +82,7 @@ class ApiClient:
             raise self._foreign(answer) from error
 
     def upload(self, path: str, archive: Iterable[bytes], **query: Any) -> Any:
-        """Sends a tar archive; one that has a length is announced, so that one too large is refused at once.
+        """Sends a tar archive; one that has a length is announced, so that one too large is refused unread.
 
         Raises:
             ApiProblemError: the API refused.

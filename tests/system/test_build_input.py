@@ -138,7 +138,9 @@ def test_durations_of_one_build_weigh_the_next(bench: BuildBench) -> None:
     bench.build(text, args={"WORD": fresh()}, durations=took)
 
     first = next(fraction for fraction, detail in bench.shown if "sleep" in detail)
-    assert first < 1.2 - took["RUN sleep 3"] / sum(took.values())
+    # the engine may call the base cached in the one build and not in the other: then three seconds are guessed
+    guessed = 0.0 if any(key.startswith("FROM") for key in took) else 3.0
+    assert first < 1.2 - took["RUN sleep 3"] / (sum(took.values()) + guessed)
 
 
 def test_no_trace_of_the_mounts_is_in_the_log_or_in_a_failure(bench: BuildBench) -> None:

@@ -115,10 +115,16 @@ class CacheBox:
         except requests.RequestException:
             return None
 
-    def log_lines(self) -> list[dict[str, str]]:
-        """The lines of the request logs."""
-        files = sorted((self.settings.caches_dir / "log").glob("requests-*.log"))
-        return [json.loads(line) for file in files for line in file.read_text().splitlines()]
+    def log_lines(self, *, at_least: int = 1) -> list[dict[str, str]]:
+        """The lines of the request logs; nginx writes each a moment after the answer's end."""
+        folder = self.settings.caches_dir / "log"
+
+        def read() -> list[dict[str, str]]:
+            files = sorted(folder.glob("requests-*.log"))
+            return [json.loads(line) for file in files for line in file.read_text().splitlines()]
+
+        wait_until(lambda: len(read()) >= at_least, what="the log's lines", timeout_s=10)
+        return read()
 
     def stored(self, ecosystem: Ecosystem) -> list[Path]:
         """The files in a cache's store, whole and half."""

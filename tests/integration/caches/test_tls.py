@@ -122,7 +122,7 @@ def test_a_file_that_lies_elsewhere_is_kept_under_its_own_address(trusting: Cach
     again = trusting.get(Ecosystem.GEM, "/gems/moved.gem", allow_redirects=False)
 
     assert [first.content, again.content] == [GEM, GEM]
-    assert [line["cache"] for line in trusting.log_lines()] == ["MISS", "HIT"]
+    assert [line["cache"] for line in trusting.log_lines(at_least=2)] == ["MISS", "HIT"]
 
 
 def test_a_redirect_from_https_to_plain_http_is_not_followed(trusting: CacheBox) -> None:
@@ -157,4 +157,4 @@ def test_caches_start_and_serve_what_they_have_when_no_name_can_be_resolved(
     box.start()
 
     assert box.get(Ecosystem.GEM, "/versions").content == GEM
-    assert box.log_lines()[-1]["cache"] == "STALE"
+    assert box.log_lines(at_least=2)[-1]["cache"] == "STALE"

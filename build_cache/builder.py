@@ -15,6 +15,7 @@ from build_cache.dockerfile import find_forbidden
 from build_cache.engine_downloads import with_engine_downloads
 from build_cache.failure import explain_forbidden
 from build_cache.labels import BUILT_LABEL
+from build_cache.report_text import report_lines
 from build_cache.request import BuildRequest, BuiltImage
 from build_cache.traffic import TrafficMeter, request_log_dir
 from homeport.caches import PORT_OFFSETS, BuildReport
@@ -57,7 +58,7 @@ class ImageBuilder:
             control: asked at least four times a second.
             on_progress: gets how far it is, 0 to 1 and never less than before, and what runs, such as
                 `3/7 RUN apt-get install …`.
-            log: gets each line of the build's log.
+            log: gets each line of the build's log, at the end those that tell what was fetched from where.
 
         Raises:
             BuildFailedError: an instruction failed, the base image cannot be had, there is no Dockerfile, or
@@ -108,17 +109,21 @@ class ImageBuilder:
                 gateway=bridge.gateway,
                 meter=meter,
             )
-            with watch:
-                image_id = tries.until_built()
+            try:
+                with watch:
+                    image_id = tries.until_built()
+            finally:  # one that failed or was stopped has fetched things, too
+                report = BuildReport(
+                    traffic=meter.finish(),
+                    direct=with_engine_downloads(watch.seen(), tries.instructions),
+                    left_alone=tries.left_alone,
+                    warnings=tuple(tries.warnings),
+                    durations=tries.durations,
+                )
+                for line in report_lines(report, line_mbit_s=self._settings.line_mbit_s):
+                    hearing.log(line)
         self._remove_dangling()
         hearing.on_progress(1.0, "")
-        report = BuildReport(
-            traffic=meter.finish(),
-            direct=with_engine_downloads(watch.seen(), tries.instructions),
-            left_alone=tries.left_alone,
-            warnings=tuple(tries.warnings),
-            durations=tries.durations,
-        )
         return BuiltImage(image_id=image_id, tag=request.tag, report=report)
 
     @property

@@ -138,7 +138,7 @@ def test_durations_of_one_build_weigh_the_next(bench: BuildBench) -> None:
     bench.build(text, args={"WORD": fresh()}, durations=took)
 
     first = next(fraction for fraction, detail in bench.shown if "sleep" in detail)
-    # the engine may call the base cached in the one build and not in the other: then three seconds are guessed
+    # the engine may call the base cached in one build and not in the other: then three seconds are guessed
     guessed = 0.0 if any(key.startswith("FROM") for key in took) else 3.0
     assert first < 1.2 - took["RUN sleep 3"] / (sum(took.values()) + guessed)
 
@@ -151,6 +151,16 @@ def test_no_trace_of_the_mounts_is_in_the_log_or_in_a_failure(bench: BuildBench)
     for text in (bench.said(), str(raised.value), str(bench.shown), str(raised.value.facts)):
         assert "--mount" not in text
         assert "hp-" not in text
+
+
+def test_a_build_that_fails_tells_what_it_fetched_too(bench: BuildBench) -> None:
+    with pytest.raises(BuildFailedError):
+        bench.build(f"FROM {BASE}\nRUN echo {fresh()}; exit 3")
+
+    assert bench.lines[-2:] == [
+        "Through the caches: nothing was asked for.",
+        "Went round the caches: nothing.",
+    ]
 
 
 def test_what_a_build_keeps_for_its_next_one_no_other_app_s_build_sees(bench: BuildBench) -> None:

@@ -8,7 +8,6 @@ from sqlalchemy import Connection
 
 from build_cache.builder import BuildRequest
 from build_cache.labels import BUILT_LABEL
-from build_cache.report_text import report_lines
 from compose.values import DEFINITION_LABEL, SERVICE_LABEL, VERSION_LABEL
 from homeport.errors import EngineRefusedError
 from homeport.host.engine import ImageState, PullProgress
@@ -171,8 +170,6 @@ def _build(context: ImagesContext, run: StepRun, image: WantedImage, progress: F
         )
     with tools.database.write() as connection:
         builds.record_durations(connection, name, image.service, built.report.durations, tools.now())
-    for line in report_lines(built.report, line_mbit_s=tools.settings.line_mbit_s):
-        run.log(line)
     report = built.report.as_json(line_mbit_s=tools.settings.line_mbit_s)
     run.save(builds={**run.record.get("builds", {}), image.service: report})
 

@@ -29,6 +29,13 @@ HEALTH_PATH: Final = "/.homeport/health"
 """What a cache answers to with 200 while it can serve; on the caches' socket: while all of them can, and with
 503 while Python's alone cannot."""
 
+ABSENT_PATHS: Final = {
+    Ecosystem.PIP: "/root/pypi/+simple/homeport-doctor-asks/",
+    Ecosystem.NPM: "/homeport-doctor-asks",
+    Ecosystem.GEM: "/info/homeport-doctor-asks",
+}
+"""What no registry has: asked for, it shows that the registry answers, leaves nothing and is not counted."""
+
 HEALTH_WAIT_S: Final = 4.0
 """How long to wait for that answer: a devpi that hangs is given up on after three seconds at most."""
 

@@ -70,7 +70,7 @@ absolute_redirect off;
 log_format requests escape=json '{{"ecosystem":"$ecosystem","status":"$status",'
  '"cache":"$upstream_cache_status","sent":"$body_bytes_sent","fetched":"$upstream_bytes_received","seconds":"$request_time",'
  '"host":"$http_host","uri":"$shown_uri"}}';
-access_log {plan.caches_dir}/log/requests-$hour.log requests if=$upstream_cache_status;
+access_log {plan.caches_dir}/log/requests-$hour.log requests if=$is_counted;
 limit_req_zone $binary_remote_addr zone=asked:1m rate={_RATE};
 limit_req_log_level info;
 limit_req_status 429;

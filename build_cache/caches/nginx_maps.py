@@ -5,7 +5,7 @@ from typing import Final
 
 from build_cache.caches.addresses import PIP_INDEX_PATH
 from build_cache.caches.nginx_plan import NginxPlan
-from homeport.caches import Ecosystem
+from homeport.caches import ABSENT_PATHS, Ecosystem
 
 BY_HASHES: Final = "(?:MD5Sum|SHA1|SHA256|SHA512)/[0-9a-f]+$"
 """An expression for the end of the paths that name a file of apt's index by its hash."""
@@ -31,6 +31,7 @@ def render_maps(plan: NginxPlan) -> str:
     """What nginx looks up for each request, by the request or by upstream's answer."""
     ports = "\n".join(f" {plan.port(ecosystem)} {ecosystem};" for ecosystem in Ecosystem)
     listed = "\n".join(f' "{spelt}" 1;' for host in plan.upstreams.apt_hosts for spelt in _spellings(host))
+    uncounted = "\n".join(f' "~^[A-Z]+ {re.escape(path)}$" 0;' for path in ABSENT_PATHS.values())
     return f"""map $server_port $ecosystem {{
 {ports}
  default "";
@@ -38,6 +39,12 @@ def render_maps(plan: NginxPlan) -> str:
 map $time_iso8601 $hour {{
  "~^(?<hour_of_day>\\d+-\\d+-\\d+T\\d+)" $hour_of_day;
  default unknown;
+}}
+# What reached a cache, but for what doctor asks.
+map "$upstream_cache_status $request_uri" $is_counted {{
+ "~^ " 0;
+{uncounted}
+ default 1;
 }}
 # What is not kept. An answer without length or chunks ends wherever the connection breaks: half of it cannot
 # be told from all. What is larger than the store would push all else out. And apt's servers are any that a

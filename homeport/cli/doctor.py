@@ -9,7 +9,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Literal
 
-from homeport.caches import HEALTH_PATH, PORT_OFFSETS, Ecosystem
+from homeport.caches import ABSENT_PATHS, HEALTH_PATH, PORT_OFFSETS, Ecosystem
 from homeport.cli.account import is_user, remedy_for, way_to_docker
 from homeport.cli.client import ApiClient, ApiProblemError, ApiUnreachableError
 from homeport.errors import EngineUnavailableError, HomeportError
@@ -22,12 +22,6 @@ from homeport.settings import GIB, Settings, default_config_file, program_enviro
 
 _PROBE_S = 10
 _UPSTREAM_S = 40  # longer than a cache waits for its upstream
-# What no registry has: asked for, it shows that the registry answers, and leaves nothing in the cache.
-_ABSENT = {
-    Ecosystem.PIP: "/root/pypi/+simple/homeport-doctor-asks/",
-    Ecosystem.NPM: "/homeport-doctor-asks",
-    Ecosystem.GEM: "/info/homeport-doctor-asks",
-}
 _REACHED = {HTTPStatus.OK, HTTPStatus.NOT_FOUND}
 _OLDEST_API = (1, 44)  # what Engine 29 still answers to is the oldest that we ask for
 
@@ -196,7 +190,7 @@ def _package_caches(settings: Settings) -> Verdict:
     }
     cut_off = [
         ecosystem
-        for ecosystem, path in _ABSENT.items()
+        for ecosystem, path in ABSENT_PATHS.items()
         if ecosystem in up
         and http_status(gateway, ports[ecosystem], path, timeout_s=_UPSTREAM_S) not in _REACHED
     ]

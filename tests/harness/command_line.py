@@ -54,7 +54,7 @@ class CommandLine:
     def begun(self, *words: str) -> Iterator[subprocess.Popen[str]]:
         """The program, running; it is killed at the end if it still runs.
 
-        It heeds an interrupt, also where the tests run in the background of a shell, which has them ignore it.
+        It heeds an interrupt, also where the tests run in the background of a shell, which ignores them.
         """
         with subprocess.Popen(
             ["env", "--default-signal=INT", str(PROGRAM), *words],

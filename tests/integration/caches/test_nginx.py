@@ -12,7 +12,7 @@ import pytest
 import requests
 from packageurl.contrib.purl2url import get_download_url
 
-from homeport.caches import Ecosystem
+from homeport.caches import ABSENT_PATHS, Ecosystem
 from tests.harness.programs import wait_until
 from tests.harness.upstream import Fault, Upstream
 from tests.integration.caches.conftest import HERE, CacheBox, side_by_side, user, wait_until_old
@@ -234,6 +234,16 @@ def test_the_log_says_what_was_served_and_what_was_fetched(box: CacheBox, line: 
     assert (int(cold["sent"]), warm["cache"], int(warm["sent"])) == (len(body), "HIT", len(body))
     assert len(body) <= int(cold["fetched"]) < len(body) + 1000
     assert warm["fetched"] in {"", "-"}
+
+
+def test_what_doctor_asks_is_not_counted(box: CacheBox) -> None:
+    asked = {ecosystem: path for ecosystem, path in ABSENT_PATHS.items() if ecosystem is not Ecosystem.PIP}
+    for ecosystem, path in asked.items():
+        assert box.get(ecosystem, path).status_code == 404
+
+    box.get(Ecosystem.NPM, ABSENT_PATHS[Ecosystem.NPM] + "/1")
+
+    assert [line["uri"] for line in box.log_lines()] == [ABSENT_PATHS[Ecosystem.NPM] + "/1"]
 
 
 def test_a_store_stays_within_its_size(line: Upstream, make_box: Callable[..., CacheBox]) -> None:

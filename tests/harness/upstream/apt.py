@@ -5,6 +5,7 @@ import hashlib
 import os
 import subprocess
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -37,10 +38,10 @@ def apt_site(packages: Sequence[Package], folder: Path) -> dict[str, Content]:
         site[place] = Content(body=content)
         site[f"{place.rsplit('/', 1)[0]}/by-hash/SHA256/{_sha256(content)}"] = Content(body=content)
     release = _release(listed)
-    signer = _Signer(folder)
     site[f"/dists/{SUITE}/Release"] = Content(body=release)
-    site[f"/dists/{SUITE}/InRelease"] = Content(body=signer.sign(release))
-    site[KEYRING] = Content(body=signer.public_key())
+    with closing(_Signer(folder)) as signer:
+        site[f"/dists/{SUITE}/InRelease"] = Content(body=signer.sign(release))
+        site[KEYRING] = Content(body=signer.public_key())
     return site
 
 
@@ -98,10 +99,17 @@ class _Signer:
     def public_key(self) -> bytes:
         return self._gpg("--export")
 
+    def close(self) -> None:
+        """Ends the agent that gpg has started."""
+        self._run(["gpgconf", "--kill", "gpg-agent"])
+
     def _gpg(self, *words: str, given: bytes = b"") -> bytes:
-        argv = ["gpg", "--batch", "--quiet", "--pinentry-mode", "loopback"]
+        argv = ["gpg", "--batch", "--quiet", "--pinentry-mode", "loopback", "--passphrase", ""]
+        return self._run([*argv, *words], given)
+
+    def _run(self, argv: list[str], given: bytes = b"") -> bytes:
         done = subprocess.run(
-            [*argv, "--passphrase", "", *words],
+            argv,
             input=given,
             capture_output=True,
             check=True,

@@ -3,7 +3,8 @@
 import json
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -23,6 +24,9 @@ def base_tar(suite: str) -> Path:
     script = REPOSITORY / "scripts" / "base-image"
     return Path(run(["bash", str(script), "--tar", suite], timeout_s=600).strip().splitlines()[-1])
 
+
+OWN_NAME = "files.example.org"
+"""A public name that a test may give to a server of its own, with `EngineBox.called`."""
 
 NOWHERE = "http://127.0.0.1:9"
 """Nothing listens there: what the registry does not have must not come from the real outside."""
@@ -99,6 +103,15 @@ class EngineBox:
             src=str(tar), repository="debian", tag=f"{suite}-slim", changes=["CMD bash"]
         )
 
+    @contextmanager
+    def called(self, address: str) -> Iterator[str]:
+        """Lets the engine, and nobody else, find the address under the public name that is given."""
+        hosts = self.root / "hosts"
+        hosts.write_text(f"127.0.0.1 localhost\n{address} {OWN_NAME}\n")
+        run(self.namespace.inside(["mount", "--bind", str(hosts), "/etc/hosts"]))
+        yield OWN_NAME
+        run(self.namespace.inside(["umount", "/etc/hosts"]))
+
     def remove_image(self, reference: str) -> None:
         """Removes an image by name; nothing happens when it is not there."""
         try:
@@ -121,7 +134,11 @@ class EngineBox:
         settings = {
             "registry-mirrors": [self.registry.mirror],
             "max-download-attempts": 2,
-            "proxies": {"http-proxy": NOWHERE, "https-proxy": NOWHERE, "no-proxy": "127.0.0.0/8,localhost"},
+            "proxies": {
+                "http-proxy": NOWHERE,
+                "https-proxy": NOWHERE,
+                "no-proxy": f"127.0.0.0/8,localhost,{OWN_NAME}",
+            },
         }
         path.write_text(json.dumps(settings))
         return path

@@ -135,18 +135,20 @@ def test_what_goes_round_the_caches_is_told_beside_what_does_not(bench: Bench) -
     assert [seen.host for seen in report.direct or ()] == ["203.0.113.8"]
 
 
-def test_what_the_engine_downloads_itself_went_round_the_caches(bench: Bench, tmp_path: Path) -> None:
+def test_what_the_engine_downloads_itself_went_round_the_caches(
+    engine_box: EngineBox, bench: Bench, tmp_path: Path
+) -> None:
     (tmp_path / "served").mkdir()
     (tmp_path / "served" / "file").write_text(fresh())
     serve = partial(SimpleHTTPRequestHandler, directory=str(tmp_path / "served"))
-    with ThreadingHTTPServer(("127.0.0.1", 0), serve) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), serve) as server, engine_box.called("127.0.0.1") as name:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{server.server_port}"
+        address = f"http://{name}:{server.server_port}"
 
         report = bench.build(f"FROM {BASE}\nARG WHERE={address}\nADD $WHERE/file /file").report
 
         server.shutdown()
-    assert report.direct == (DirectHost(host="127.0.0.1", connections=1),)
+    assert report.direct == (DirectHost(host=name, connections=1),)
 
 
 def test_connections_of_other_containers_are_not_the_builds(engine_box: EngineBox, bench: Bench) -> None:

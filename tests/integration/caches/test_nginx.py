@@ -12,6 +12,7 @@ import pytest
 import requests
 from packageurl.contrib.purl2url import get_download_url
 
+from build_cache.caches.store import cache_sizes
 from homeport.caches import ABSENT_PATHS, Ecosystem
 from tests.harness.programs import wait_until
 from tests.harness.upstream import Fault, Upstream
@@ -256,7 +257,7 @@ def test_a_store_stays_within_its_size(line: Upstream, make_box: Callable[..., C
         assert box.get(Ecosystem.GEM, f"{path}?copy={number}").content == body
 
     wait_until(
-        lambda: sum(file.stat().st_size for file in box.stored(Ecosystem.GEM)) <= bound,
+        lambda: cache_sizes(box.settings)[Ecosystem.GEM].bytes <= bound,
         what="the store's bound",
         timeout_s=30,
     )

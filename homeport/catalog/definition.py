@@ -146,11 +146,6 @@ class ServiceLimitsSection(_Section):
     )
     pids: Annotated[int, Field(ge=1, le=4_194_304)] | None = None
 
-    @property
-    def as_limits(self) -> Limits:
-        """The same as the vocabulary's value."""
-        return Limits(cpus=self.cpus, memory_bytes=self.memory_bytes, pids=self.pids)
-
 
 class LimitsSection(ServiceLimitsSection):
     """What each service may use; `services` overrides by name; `disk_bytes` counts for the whole app."""

@@ -129,6 +129,27 @@ class PolicyRefusedError(_FindingsError):
     code = "policy_refused"
 
 
+class PermissionsNotGrantedError(HomeportError):
+    """A definition needs permissions that the owner has not granted.
+
+    Facts: `missing`, a list of `{"permission", "risk", "words"}`, and `rating`, `{"risk", "reasons"}`.
+    """
+
+    code = "permissions_not_granted"
+
+
+class CatalogUnavailableError(HomeportError):
+    """A catalog cannot be fetched, or what was fetched is no catalog; facts: `catalog`, `source`."""
+
+    code = "catalog_unavailable"
+
+
+class NotConvertibleError(HomeportError):
+    """A text is nothing that a definition can be made of; facts: `line`, where it is known."""
+
+    code = "not_convertible"
+
+
 class InvalidInputError(HomeportError):
     """A request's own fields are wrong; `facts["errors"]` is a list of `{"pointer", "detail"}`."""
 

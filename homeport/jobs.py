@@ -12,8 +12,11 @@ AMAHI_WAITING: Final = 950
 """Amahi's platform shows an installation with this progress as waiting for another one."""
 
 
-CACHES_SUBJECT: Final = "caches"
-"""The subject of jobs that change the package caches."""
+CACHES_SUBJECT: Final = "box:caches"
+"""The subject of jobs that change the package caches; a colon is in no app's identifier."""
+
+CATALOGS_SUBJECT: Final = "box:catalogs"
+"""The subject of jobs that fetch added catalogs."""
 
 _BUILD_PREFIX: Final = "build:"  # a colon is in no identifier, so a build never waits for an app of its name
 APP_JOBS: Final = (JobKind.INSTALL, JobKind.UNINSTALL)

@@ -20,6 +20,8 @@ class JobKind(StrEnum):
     """Build the images of a definition, or of an uploaded context, without installing anything."""
     CLEANUP = "cleanup"
     """Give disk back: so far what the package caches hold."""
+    REFRESH = "refresh"
+    """Fetch the definitions of added catalogs anew; what cannot be fetched stays as it was."""
 
 
 class JobState(StrEnum):
@@ -89,6 +91,17 @@ class Publish(StrEnum):
     """127.0.0.1 only."""
 
 
+class CatalogKind(StrEnum):
+    """Where a catalog's definitions come from."""
+
+    FOLDER = "folder"
+    """A folder of the box, each definition in a folder of its own."""
+    GIT = "git"
+    """A git repository, fetched by address or path, laid out likewise."""
+    INDEX = "index"
+    """A JSON index over HTTPS, which names an archive and its SHA-256 for each definition."""
+
+
 class ImageOrigin(StrEnum):
     """Why an image is ours."""
 
@@ -125,7 +138,9 @@ class App:
     `images` maps each service to the image that it runs (`{"image": reference, "id": "sha256:…",
     "built": bool}`); `data` lists the owner's folders relative to the project folder; `limits` is the sum
     over all services; `web` is None for a headless app; `ports` lists further published ports as
-    `{"host_port", "container_port", "protocol", "service"}`.
+    `{"host_port", "container_port", "protocol", "service"}`; `catalog` is the one that the definition came
+    from, None where it was sent with the request; `permissions` are those that the owner granted, as text;
+    `settings` what the owner set of the definition's settings.
     """
 
     app_id: int
@@ -142,8 +157,30 @@ class App:
     data: tuple[str, ...] = ()
     images: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     ports: tuple[Mapping[str, Any], ...] = ()
+    catalog: str | None = None
+    permissions: tuple[str, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
     created_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Catalog:
+    """A catalog that the owner added.
+
+    `generation` names the folder of the fetched definitions ("" before the first refresh that succeeded);
+    `revision` says what was fetched: a commit, or a digest; `problem` is why the last refresh failed.
+    """
+
+    name: str
+    kind: CatalogKind
+    source: str
+    generation: str = ""
+    revision: str = ""
+    definitions: int = 0
+    problem: Problem | None = None
+    added_at: datetime
+    refreshed_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,8 +200,8 @@ class StepRow:
 class Job:
     """One accepted request to change something.
 
-    `subject` is what it changes: an app's identifier, `build:<name>`, or `caches`; `progress`
-    runs from 0 to 1 and never falls; `waiting_for` is the id of the job that holds the subject; `seq` orders
+    `subject` is what it changes: an app's identifier, `build:<name>`, `box:caches` or `box:catalogs`;
+    `progress` runs from 0 to 1 and never falls; `waiting_for` is the id of the job that holds the subject; `seq` orders
     jobs by arrival; `attempt` counts how often it was queued.
     """
 

@@ -156,6 +156,11 @@ class Settings(BaseModel):
         return self.state_dir / "caches"
 
     @property
+    def catalogs_dir(self) -> Path:
+        """What was fetched of added catalogs: `<catalog>/<generation>/<definition>/`."""
+        return self.state_dir / "catalogs"
+
+    @property
     def builds_dir(self) -> Path:
         """Where files of a build lie while it runs."""
         return self.state_dir / "builds"

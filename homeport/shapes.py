@@ -175,7 +175,7 @@ class JobShape(_Shape):
 
     id: str
     kind: JobKind
-    subject: str = Field(description="the app's identifier, build:NAME, or caches")
+    subject: str = Field(description="the app's identifier, build:NAME, box:caches or box:catalogs")
     queue: Queue
     parameters: dict[str, Any]
     state: JobState

@@ -245,6 +245,6 @@ def test_trimming_the_caches_is_a_job_that_waits_for_no_build(box: HomeportBox) 
     assert set(trimmed) == {"npm"}
     assert trimmed["npm"]["before_bytes"] >= 100_000
     assert (trimmed["npm"]["after_bytes"], trimmed["npm"]["removed_files"]) == (0, 1)
-    assert (ended["kind"], ended["subject"], ended["queue"]) == ("cleanup", "caches", "upkeep")
+    assert (ended["kind"], ended["subject"], ended["queue"]) == ("cleanup", "box:caches", "upkeep")
     box.cancel(slow)
     box.wait(slow)

@@ -68,7 +68,7 @@ def test_trimming_is_a_job_of_upkeep(
     job = answer.json()
     assert answer.status_code == 202
     assert answer.headers["Location"] == f"/v1/jobs/{job['id']}"
-    assert (job["kind"], job["subject"], job["queue"]) == ("cleanup", "caches", "upkeep")
+    assert (job["kind"], job["subject"], job["queue"]) == ("cleanup", "box:caches", "upkeep")
     assert job["parameters"] == {"ecosystems": ecosystems, "to_bytes": to_bytes}
 
 

@@ -279,6 +279,6 @@ def test_builds_and_trims_belong_to_no_app(household: Household) -> None:
     with household.database.read() as connection:
         listed = jobs.list_jobs(connection, before_seq=None, limit=9)
         of_app = jobs.list_jobs(connection, before_seq=None, limit=9, app="notes")
-    assert [job.subject for job in listed] == ["caches", "build:notes"]
+    assert [job.subject for job in listed] == ["box:caches", "build:notes"]
     assert all(job.state is JobState.SUCCEEDED for job in listed)
     assert of_app == []

@@ -201,8 +201,8 @@ class Job:
     """One accepted request to change something.
 
     `subject` is what it changes: an app's identifier, `build:<name>`, `box:caches` or `box:catalogs`;
-    `progress` runs from 0 to 1 and never falls; `waiting_for` is the id of the job that holds the subject; `seq` orders
-    jobs by arrival; `attempt` counts how often it was queued.
+    `progress` runs from 0 to 1 and never falls; `waiting_for` is the id of the job that holds the subject;
+    `seq` orders jobs by arrival; `attempt` counts how often it was queued.
     """
 
     id: str

@@ -1,7 +1,7 @@
 """Running a project: Docker Compose up and down, and nothing left behind."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from compose.failures import failed_dependency, foreign_container, port_in_the_way, start_failure
@@ -22,6 +22,7 @@ from homeport.host.engine_values import PROJECT_LABEL
 from homeport.host.files import write_atomic
 from homeport.host.ports import listener_on
 from homeport.host.programs import ProgramResult, run_program
+from homeport.permissions import Permission
 from homeport.plans import Control
 from homeport.settings import Settings
 
@@ -46,6 +47,48 @@ class ProjectRunner:
     def __init__(self, settings: Settings, engine: Engine) -> None:
         self._settings = settings
         self._engine = engine
+
+    def create(
+        self,
+        project_dir: Path,
+        project: str,
+        *,
+        rendered: RenderedProject,
+        granted: Collection[Permission],
+        control: Control,
+        log: Callable[[str], None],
+    ) -> None:
+        """Makes the project's networks, volumes and containers, and starts none of them.
+
+        Args:
+            project_dir: the project folder, with the rendered compose file in it.
+            project: the project's name.
+            rendered: what was written there.
+            granted: what the app may do beyond what every app may.
+            control: asked while Compose runs.
+            log: gets Compose's messages.
+
+        Raises:
+            PolicyRefusedError: what Compose understood or Docker made is not what was granted.
+            ForeignObjectError: a container of the project's name or of a name in it is not ours.
+            StartFailedError: Compose failed for another reason.
+        """
+        self._make_way(project)
+        progress = ComposeProgress(rendered.objects, lambda _fraction, _detail: None, log)
+        try:
+            result = self._compose(
+                project_dir,
+                project,
+                ["up", "--no-start", "--no-build", "--pull", "never", "--remove-orphans"],
+                control=control,
+                on_line=progress.feed,
+                ceiling_s=_WORK_S,
+            )
+        except (CancelledError, CeilingReachedError):
+            self._settle(project)
+            raise
+        if result.exit_code != 0:
+            raise self._start_failure(project, progress.error, result)
 
     def up(
         self,

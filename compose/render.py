@@ -1,6 +1,6 @@
 """From a definition to the final compose document. Pure: what is given decides all of it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from compose.guard import check_rendered
@@ -21,6 +21,7 @@ from compose.values import (
 from homeport.catalog.composition import as_variables, escape_dollars
 from homeport.catalog.loaded import LoadedDefinition
 from homeport.catalog.yaml12 import dump_yaml
+from homeport.permissions import Permission
 from homeport.placeholders import replace_in_tree
 from homeport.settings import Settings
 
@@ -33,6 +34,7 @@ def render_project(
     *,
     images: Mapping[str, str],
     settings: Settings,
+    granted: Collection[Permission] = (),
     image_volumes: Mapping[str, Sequence[str]] | None = None,
 ) -> RenderedProject:
     """The project of an app.
@@ -42,6 +44,7 @@ def render_project(
         app: the instance.
         images: the image of each service: what was built or pulled for it.
         settings: the box's.
+        granted: what the app may do beyond what every app may.
         image_volumes: the folders for which each service's image asks a volume. Docker would make one
             without a name for each, which neither an uninstall nor the next install finds again.
 

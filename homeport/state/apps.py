@@ -89,4 +89,5 @@ def _app(row: Row[Any]) -> App:
     stored["web"] = WebPort(**stored["web"]) if stored["web"] is not None else None
     stored["data"] = tuple(stored["data"])
     stored["ports"] = tuple(stored["ports"])
+    stored["permissions"] = tuple(stored["permissions"])
     return App(**stored)

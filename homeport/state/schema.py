@@ -19,7 +19,16 @@ from sqlalchemy import (
 )
 
 from homeport.caches import Ecosystem
-from homeport.models import AppState, DesiredState, ImageOrigin, JobKind, JobState, Queue, StepState
+from homeport.models import (
+    AppState,
+    CatalogKind,
+    DesiredState,
+    ImageOrigin,
+    JobKind,
+    JobState,
+    Queue,
+    StepState,
+)
 from homeport.state.columns import Member, Moment
 
 METADATA: Final = MetaData(
@@ -50,8 +59,26 @@ APPS: Final = Table(
     Column("data", _JSON, nullable=False),
     Column("images", _JSON, nullable=False),
     Column("ports", _JSON, nullable=False),
+    Column("catalog", Text),
+    Column("permissions", _JSON, nullable=False, server_default="[]"),
+    Column("settings", _JSON, nullable=False, server_default="{}"),
     Column("created_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False),
+)
+
+# The catalogs that the owner added; the shipped one has no row.
+CATALOGS: Final = Table(
+    "catalogs",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("kind", Member(CatalogKind), nullable=False),
+    Column("source", Text, nullable=False),
+    Column("generation", Text, nullable=False),
+    Column("revision", Text, nullable=False),
+    Column("definitions", Integer, nullable=False),
+    Column("problem", _JSON),
+    Column("added_at", Moment, nullable=False),
+    Column("refreshed_at", Moment),
 )
 
 # Every app_id that was ever in use; `assigned` where we chose it ourselves.

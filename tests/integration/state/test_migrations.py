@@ -38,8 +38,7 @@ def test_migrating_again_changes_nothing(box: Box) -> None:
 
 def test_two_processes_may_migrate_at_once(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/db/homeport.sqlite"
-    program = f"from homeport.state.apps import find_app
-from homeport.state.database import migrate; migrate({url!r})"
+    program = f"from homeport.state.database import migrate; migrate({url!r})"
 
     running = [subprocess.Popen([sys.executable, "-c", program]) for _ in range(4)]
 
@@ -61,7 +60,7 @@ def test_an_app_from_before_the_added_catalogs_came_from_the_shipped_one(tmp_pat
     migrate(url)
     database = Database(url)
     before = """INSERT INTO apps (identifier, app_id, definition, title, version, host_name, host_port,
-        state, desired, limits, data, images, ports, created_at, updated_at) VALUES ('wiki', 1, 'wiki', 'Wiki',
+        state, desired, limits, data, images, ports, created_at, updated_at) VALUES ('wiki', 1, 'wiki', 'W',
         '1', 'wiki.localhost', 35001, 'running', 'running', '{}', '[]', '{}', '[]', 0, 0)"""
     with database.write() as conn:
         down_to(conn, "0002")

@@ -13,7 +13,6 @@ from api.middleware import MIDDLEWARES, add_request_id
 from api.openapi import describe
 from api.parsing import MAX_BODY_BYTES
 from api.routes import DOCUMENT, ROUTES, add_routes
-from api.steward import Steward
 from api.streams import Streams
 from homeport.catalog.remembered import Definitions
 from homeport.metrics import RequestCounts
@@ -22,6 +21,7 @@ from homeport.state.database import Database
 from homeport.state.doorbell import Doorbell
 from homeport.state.feed import EventFeed
 from homeport.state.ringer import Ringer
+from homeport.state.steward import Steward
 from homeport.state.token_check import TokenCheck
 from homeport.state.uploads import sweep_uploads
 from homeport.state.writer import Writer

@@ -1,19 +1,16 @@
 """The package caches: what they hold and saved, and trimming them."""
 
 import uuid
-from collections.abc import Mapping
 from datetime import UTC, datetime
 
-import aiohttp
 from aiohttp import web
 
 from api.context import Context
 from api.jobs import accepted
-from homeport.caches import HEALTH_PATH, HEALTH_WAIT_S, Ecosystem
-from homeport.settings import Settings
 from homeport.shapes import TrimRequest
 from homeport.state.accept import accept_trim
 from homeport.state.caches import cache_totals
+from homeport.state.health import cache_states
 from homeport.wire import cache_json
 
 
@@ -36,21 +33,6 @@ async def list_all(context: Context) -> web.Response:
         for ecosystem, total in totals.items()
     ]
     return web.json_response({"items": items, "next": None})
-
-
-async def cache_states(settings: Settings) -> Mapping[Ecosystem, str]:
-    """How each package cache is: `ok`, `down`, or `off` where the box is to have none."""
-    if not settings.package_caches:
-        return dict.fromkeys(Ecosystem, "off")
-    timeout = aiohttp.ClientTimeout(total=HEALTH_WAIT_S)
-    connector = aiohttp.UnixConnector(str(settings.caches_socket))
-    async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
-        try:
-            async with session.get(f"http://caches{HEALTH_PATH}") as answer:
-                down = {200: [], 503: [Ecosystem.PIP]}.get(answer.status, list(Ecosystem))
-        except (aiohttp.ClientError, OSError, TimeoutError):
-            down = list(Ecosystem)
-    return {ecosystem: "down" if ecosystem in down else "ok" for ecosystem in Ecosystem}
 
 
 async def trim(context: Context, *, body: TrimRequest) -> web.Response:

@@ -8,7 +8,6 @@ from typing import Final, TypeVar
 from aiohttp import web
 from sqlalchemy import Connection
 
-from api.steward import Steward
 from api.streams import Streams
 from homeport.catalog.remembered import Definitions
 from homeport.metrics import RequestCounts
@@ -16,6 +15,7 @@ from homeport.settings import Settings
 from homeport.state.database import Database
 from homeport.state.feed import EventFeed
 from homeport.state.ringer import Ringer
+from homeport.state.steward import Steward
 from homeport.state.token_check import TokenCheck
 from homeport.state.writer import Writer
 

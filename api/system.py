@@ -10,14 +10,13 @@ from typing import Any, Final
 from aiohttp import web
 from sqlalchemy import Connection
 
-from api.caches import cache_states
 from api.context import Context
 from homeport.metrics import CONTENT_TYPE, render_caches, render_state
 from homeport.models import AppState, JobKind, JobState
 from homeport.names import BASE_PORT
 from homeport.state.apps import count_apps
 from homeport.state.caches import cache_totals
-from homeport.state.health import why_redis_is_away, why_unwritable
+from homeport.state.health import cache_states, why_redis_is_away, why_unwritable
 from homeport.state.jobs import count_jobs
 
 _NEEDED: Final = ("database", "redis", "steward")  # without the package caches builds work, and take longer

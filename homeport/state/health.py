@@ -1,11 +1,15 @@
-"""Whether what holds the state answers: the database, by its one writer, and Redis."""
+"""Whether the components answer: the database, by its one writer, Redis, and the package caches."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Final
 
+import aiohttp
 from redis.exceptions import RedisError
 
+from homeport.caches import HEALTH_PATH, HEALTH_WAIT_S, Ecosystem
 from homeport.errors import HomeportError
+from homeport.settings import Settings
 from homeport.state.database import Database
 from homeport.state.feed import connect_redis
 from homeport.state.schema import check_tables
@@ -48,3 +52,18 @@ async def why_redis_is_away(url: str) -> str:
     except (RedisError, OSError) as error:
         return f"It does not answer: {type(error).__name__}."
     return ""
+
+
+async def cache_states(settings: Settings) -> Mapping[Ecosystem, str]:
+    """How each package cache is: `ok`, `down`, or `off` where the box is to have none."""
+    if not settings.package_caches:
+        return dict.fromkeys(Ecosystem, "off")
+    timeout = aiohttp.ClientTimeout(total=HEALTH_WAIT_S)
+    connector = aiohttp.UnixConnector(str(settings.caches_socket))
+    async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
+        try:
+            async with session.get(f"http://caches{HEALTH_PATH}") as answer:
+                down = {200: [], 503: [Ecosystem.PIP]}.get(answer.status, list(Ecosystem))
+        except (aiohttp.ClientError, OSError, TimeoutError):
+            down = list(Ecosystem)
+    return {ecosystem: "down" if ecosystem in down else "ok" for ecosystem in Ecosystem}

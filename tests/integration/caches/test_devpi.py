@@ -15,11 +15,11 @@ from urllib.parse import urljoin
 import pytest
 import requests
 
-from api.caches import cache_states
 from build_cache.caches.addresses import PIP_INDEX_PATH, await_caches, find_caches
 from build_cache.caches.store import REMAKE_MARKER
 from homeport.caches import DEVPI_OFFSET, Ecosystem
 from homeport.errors import CancelledError
+from homeport.state.health import cache_states
 from tests.harness.programs import wait_until
 from tests.harness.upstream import Fault, Upstream
 from tests.integration.caches.conftest import (

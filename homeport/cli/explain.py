@@ -41,7 +41,7 @@ WHAT_TO_DO: Final[Mapping[str, str]] = {
     "report it.",
     "invalid_input": "`facts.errors` names each field and what it should be.",
     "lease_lost": "Nothing: another worker has taken the job over and goes on with it.",
-    "not_convertible": "Give a `docker run` line, a compose file, or an install script with its here- "
+    "not_convertible": "Give a `docker run` line, a compose file, or an install script with its here-"
     "document; the line that could not be read is named.",
     "not_found": "The problem lists near names; `homeport apps`, `homeport catalog` and `homeport jobs` "
     "list what there is.",

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from build_cache.build_progress import BuildModel, Vertex
 from build_cache.dockerfile.forbidden import Forbidden
-from build_cache.dockerfile.parse import parse_dockerfile
 from homeport.caches import Ecosystem
+from homeport.catalog.dockerfile.parse import parse_dockerfile
 from homeport.errors import (
     BuildFailedError,
     BuildOutOfMemoryError,

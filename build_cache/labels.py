@@ -7,9 +7,9 @@ configuration alone, so no layer depends on them.
 from collections.abc import Mapping
 from typing import Final
 
-from build_cache.dockerfile.bases import global_arguments, stage_of
-from build_cache.dockerfile.parse import parse_dockerfile
 from homeport import __version__
+from homeport.catalog.dockerfile.bases import global_arguments, stage_of
+from homeport.catalog.dockerfile.parse import parse_dockerfile
 
 BUILT_LABEL: Final = "homeport.built"
 """On every image that was built here: it is ours whatever becomes of the ledger."""

@@ -1,6 +1,5 @@
 """What a Dockerfile may not ask for, and how it is made to use the package caches."""
 
-from build_cache.dockerfile.bases import base_images
 from build_cache.dockerfile.clients import (
     SCRATCH_CONTEXT,
     SCRATCH_FOLDER,
@@ -11,6 +10,7 @@ from build_cache.dockerfile.clients import (
 )
 from build_cache.dockerfile.forbidden import Forbidden, find_forbidden
 from build_cache.dockerfile.rewrite import Rewritten, rewrite_dockerfile
+from homeport.catalog.dockerfile.bases import base_images
 
 __all__ = [
     "SCRATCH_CONTEXT",

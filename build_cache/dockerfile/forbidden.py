@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from build_cache.dockerfile.bases import global_arguments, stage_of, substitute
-from build_cache.dockerfile.parse import Instruction, parse_dockerfile, split_words
 from homeport.catalog.build_arguments import steers_buildkit
+from homeport.catalog.dockerfile.bases import global_arguments, stage_of, substitute
+from homeport.catalog.dockerfile.parse import Instruction, parse_dockerfile, split_words
 
 _DOCKERS_FRONTEND: Final = re.compile(
     r"(?:docker\.io/)?docker/dockerfile(?:-upstream)?(?::\w[\w.-]{0,127})?(?:@\w+:[0-9a-fA-F]+)?", re.ASCII

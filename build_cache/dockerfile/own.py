@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from build_cache.dockerfile.clients import Client
-from build_cache.dockerfile.parse import Instruction
+from homeport.catalog.dockerfile.parse import Instruction
 
 
 @dataclass(frozen=True, kw_only=True)

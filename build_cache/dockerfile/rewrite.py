@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from build_cache.dockerfile.clients import Client, mounts_for
 from build_cache.dockerfile.own import configured_clients, recording_clients
-from build_cache.dockerfile.parse import Directive, Dockerfile, Instruction, parse_dockerfile
 from build_cache.dockerfile.users import User, Users
+from homeport.catalog.dockerfile.parse import Directive, Dockerfile, Instruction, parse_dockerfile
 
 _NO_NETWORK = re.compile(r"""--network=(['"]?)none\1""")
 # gem keeps its lists in the home folder; a mount there is in the way of whoever clears that.

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from build_cache.dockerfile.bases import stage_of, substitute
-from build_cache.dockerfile.parse import Instruction, split_words
+from homeport.catalog.dockerfile.bases import stage_of, substitute
+from homeport.catalog.dockerfile.parse import Instruction, split_words
 
 _ADDS_USER = re.compile(r"\b(?:useradd|adduser)\b([^;&|\n]*)")
 # The options of shadow's useradd, Debian's adduser and BusyBox's that take a value.

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from build_cache.dockerfile import Client, Rewritten, clients_of_target, rewrite_dockerfile, strip_mounts
-from build_cache.dockerfile.parse import parse_dockerfile
+from homeport.catalog.dockerfile.parse import parse_dockerfile
 
 FIRST = "--mount=type=secret,id=hp-apt,"
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from build_cache.dockerfile.parse import Instruction, parse_dockerfile
+from homeport.catalog.dockerfile.parse import Instruction, parse_dockerfile
 
 _VARIABLE = re.compile(r"\$(?:\{(\w+)(?:(:?[-+])([^}]*))?\}|(\w+))")
 _MOUNT_FROM = re.compile(r"(?:^|,)from=([^,]+)")

@@ -1,0 +1,1 @@
+"""Reading Dockerfiles by the rules of BuildKit."""

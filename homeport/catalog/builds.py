@@ -28,13 +28,15 @@ def read_builds(
     document: YamlDocument,
     template: Mapping[str, Any],
     definition: Definition,
+    *,
+    settings: Mapping[str, str],
 ) -> tuple[dict[str, BuildSpec], list[Finding]]:
     """How each service is built, those first that others are built upon, and what is wrong there.
 
-    A service that only names the image which another one is built as is built like that one.
+    A service that only names the image which another one is built as is built like that one. `settings` are the
+    arguments that the owner may set, with their values.
     """
     builds = _Builds(folder, template["services"])
-    settings = {name: setting.default for name, setting in definition.settings.items() if setting.build}
     for service, section in definition.images.items():
         builds.add(service, section.model_dump(), settings, app, ("images", service))
     for service, given in template["services"].items():

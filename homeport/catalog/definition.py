@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Never
 
@@ -13,6 +13,7 @@ from homeport.catalog.yaml12 import YamlDocument
 from homeport.errors import DefinitionInvalidError, Finding
 from homeport.models import Limits
 from homeport.names import is_label
+from homeport.permissions import Permission
 
 APP_FILE: Final = "app.yml"
 
@@ -169,6 +170,7 @@ class SettingSection(_Section):
     default: str = ""
     description: str = Field(default="", max_length=1000)
     build: bool = False
+    required: bool = False
 
 
 class Definition(_Section):
@@ -183,7 +185,7 @@ class Definition(_Section):
     images: Mapping[ServiceName, ImageSection] = Field(default_factory=dict)
     data: tuple[InnerPath, ...] = Field(default=(), max_length=100, strict=False)
     limits: LimitsSection = Field(default_factory=LimitsSection)
-    permissions: tuple[str, ...] = Field(default=(), strict=False)
+    permissions: tuple[str, ...] = Field(default=(), max_length=200, strict=False)
     main: ServiceName | None = None
     settings: Mapping[Annotated[str, AfterValidator(_variable)], SettingSection] = Field(default_factory=dict)
     logs_may_leave: bool = True
@@ -214,11 +216,26 @@ def parse_definition(document: YamlDocument) -> Definition:
         definition = Definition.model_validate(document.value)
     except ValidationError as error:
         _raise(document, [_finding(document, item) for item in error.errors(include_url=False)])
-    if definition.permissions:
-        what = f"The permission {definition.permissions[0]!r} cannot be granted."
-        remedy = "Write `permissions: []`, and a template that needs none."
-        _raise(document, [document.finding(("permissions", 0), "permission-unknown", what, remedy)])
+    findings = [*_wrong_permissions(document, definition), *_wrong_settings(document, definition)]
+    if findings:
+        _raise(document, findings)
     return definition
+
+
+def _wrong_permissions(document: YamlDocument, definition: Definition) -> Iterator[Finding]:
+    for index, text in enumerate(definition.permissions):
+        try:
+            Permission.parse(text)
+        except ValueError as error:
+            what = f"{text[:60]!r} is no permission."
+            yield document.finding(("permissions", index), "permission-unknown", what, f"{error}.")
+
+
+def _wrong_settings(document: YamlDocument, definition: Definition) -> Iterator[Finding]:
+    for name, setting in definition.settings.items():
+        if setting.required and "default" in setting.model_fields_set:
+            what = f"{name} is required, so its default would never count."
+            yield document.finding(("settings", name, "default"), "setting", what, "Keep one of the two.")
 
 
 def _raise(document: YamlDocument, findings: Sequence[Finding]) -> Never:

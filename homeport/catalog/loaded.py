@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from homeport.catalog.definition import Definition
+from homeport.permissions import Permission
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +52,8 @@ class LoadedDefinition:
     """What services mount from the project folder, relative to it, sorted."""
     digest: str
     """SHA-256 over the definition's folder."""
+    permissions: tuple[Permission, ...] = ()
+    """What app.yml declares, sorted: exactly what the template needs, and what an owner is to grant."""
 
     @property
     def services(self) -> tuple[str, ...]:

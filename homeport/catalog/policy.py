@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from homeport.catalog.definition import CONTEXT_NAME, SERVICE_CONTEXT
+from homeport.catalog.judgement import Judgement, Outcome
 from homeport.catalog.policy_mounts import check_mounts
 from homeport.catalog.policy_ports import check_ports
 from homeport.catalog.policy_rules import (
@@ -34,8 +35,8 @@ _REMOTE_CONTEXT = re.compile(r"[a-z0-9+.-]+:|git@|github\.com/", re.IGNORECASE)
 _Check = Callable[[Scope], Iterator[Finding]]
 
 
-def check_template(document: Any, *, lines: LineOf, file: str) -> list[Finding]:
-    """What in the compose file is refused.
+def judge_compose(document: Any, *, lines: LineOf, file: str) -> Judgement:
+    """What in the compose file is refused, and what needs a permission.
 
     Args:
         document: the parsed file, placeholders still in; its shape has passed the compose-spec schema.
@@ -45,10 +46,9 @@ def check_template(document: Any, *, lines: LineOf, file: str) -> list[Finding]:
     top = Scope(document, (), file, lines)
     services = top.get("services")
     if services is None or not services.value:
-        return [
-            top.finding("services-missing", "The file has no services.", "Add `services:` with one at least.")
-        ]
-    findings = [*check_keys(top, "file"), *check_interpolation(top)]
+        remedy = "Add `services:` with one at least."
+        return Judgement.of([top.finding("services-missing", "The file has no services.", remedy)])
+    findings: list[Outcome] = [*check_keys(top, "file"), *check_interpolation(top)]
     for name, service in services.entries():
         findings += _check_name(service, name)
         findings += _check_service(service)
@@ -56,7 +56,7 @@ def check_template(document: Any, *, lines: LineOf, file: str) -> list[Finding]:
     findings += check_mounts(services, top.get("volumes"))
     findings += check_ports(services)
     findings += _check_top_level(top)
-    return findings
+    return Judgement.of(findings)
 
 
 def _check_name(scope: Scope, name: str) -> Iterator[Finding]:

@@ -1,40 +1,52 @@
 """Reads the definition in a folder: bounded, checked against schema and policy, and taken apart."""
 
 import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from homeport.catalog.builds import read_builds
 from homeport.catalog.composition import fill_settings, settle
 from homeport.catalog.crosscheck import check_definition, main_service
 from homeport.catalog.definition import APP_FILE, Definition, parse_definition
+from homeport.catalog.granting import check_unused
+from homeport.catalog.judgement import Judgement
 from homeport.catalog.limits import read_limits, with_limits
 from homeport.catalog.loaded import BuildSpec, LoadedDefinition, builds_images
 from homeport.catalog.parts import bind_folders, pulled_services, shown_ports, without_settled
-from homeport.catalog.policy import check_template
+from homeport.catalog.policy import judge_compose
 from homeport.catalog.schema import check_schema
 from homeport.catalog.sources import digest_folder, read_text
 from homeport.catalog.yaml12 import MAX_BYTES, YamlDocument, load_yaml
 from homeport.errors import DefinitionInvalidError, Finding, PolicyRefusedError
+from homeport.permissions import Permission, parse_permissions
 
 __all__ = ["BuildSpec", "LoadedDefinition", "builds_images", "read_definition"]
 
 
-def read_definition(folder: Path) -> LoadedDefinition:
+def read_definition(folder: Path, *, settings: Mapping[str, str] | None = None) -> LoadedDefinition:
     """The definition in the folder.
+
+    Args:
+        folder: the definition's.
+        settings: the owner's values by name, in place of the defaults (`owner_settings.settle_settings`).
 
     Raises:
         DefinitionInvalidError: it is incomplete, cannot be read, or breaks a schema; with every finding.
-        PolicyRefusedError: its compose file asks for what is not allowed.
+        PolicyRefusedError: its compose file asks for what is not allowed, or not declared in app.yml.
     """
     digest = digest_folder(folder)
     app = _load(folder, APP_FILE)
     definition = parse_definition(app)
     document = _load(folder, definition.compose)
-    template = _read_template(folder, document, definition)
-    builds, findings = read_builds(folder, app, document, template, definition)
+    declared = parse_permissions(definition.permissions)
+    values = _Values.of(definition, settings or {})
+    template, needed = _read_template(folder, document, values, declared)
+    builds, findings = read_builds(folder, app, document, template, definition, settings=values.of_builds)
     limits, wrong_limits = read_limits(document, template)
     findings += wrong_limits + check_definition(app, document, template, definition)
+    findings += check_unused(app, definition.permissions, needed)
     if findings:
         raise DefinitionInvalidError(f"The definition {definition.name!r} is not valid.", findings)
     return LoadedDefinition(
@@ -47,6 +59,7 @@ def read_definition(folder: Path) -> LoadedDefinition:
         shown_ports=shown_ports(template),
         bind_folders=bind_folders(template),
         digest=digest,
+        permissions=declared,
     )
 
 
@@ -54,19 +67,38 @@ def _load(folder: Path, name: str) -> YamlDocument:
     return load_yaml(read_text(folder, name, limit_bytes=MAX_BYTES), file=name)
 
 
-def _read_template(folder: Path, document: YamlDocument, definition: Definition) -> dict[str, Any]:
-    settings = {name: setting.default for name, setting in definition.settings.items() if not setting.build}
+@dataclass(frozen=True, kw_only=True)
+class _Values:
+    """What the settings are: the owner's values, else the defaults."""
+
+    of_services: dict[str, str]
+    of_builds: dict[str, str]
+
+    @classmethod
+    def of(cls, definition: Definition, given: Mapping[str, str]) -> Self:
+        settings = definition.settings.items()
+        values = {name: given.get(name, setting.default) for name, setting in settings}
+        return cls(
+            of_services={name: values[name] for name, setting in settings if not setting.build},
+            of_builds={name: values[name] for name, setting in settings if setting.build},
+        )
+
+
+def _read_template(
+    folder: Path, document: YamlDocument, values: _Values, declared: tuple[Permission, ...]
+) -> tuple[dict[str, Any], tuple[Permission, ...]]:
+    """The template on its own, and the permissions that it needs."""
+    settings = values.of_services
     _check_shape(document)
     template = fill_settings(document.value, settings)
-    _check_policy(document, template)
+    _judge(document, template, declared)
     settled = settle(
         document,
         template=template,
         read_file=functools.partial(_read_extra, folder),
-        read_template=functools.partial(_read_extended, folder, settings),
+        read_template=functools.partial(_read_extended, folder, settings, declared),
     )
-    _check_policy(document, settled)
-    return settled
+    return settled, _judge(document, settled, declared).permissions
 
 
 def _read_extra(folder: Path, name: str) -> bytes:
@@ -80,11 +112,13 @@ def _read_extra(folder: Path, name: str) -> bytes:
     return raw
 
 
-def _read_extended(folder: Path, settings: dict[str, str], name: str) -> YamlDocument:
+def _read_extended(
+    folder: Path, settings: dict[str, str], declared: tuple[Permission, ...], name: str
+) -> YamlDocument:
     document = _load(folder, name)
     _check_shape(document)
     filled = fill_settings(document.value, settings)
-    _check_policy(document, filled)
+    _judge(document, filled, declared)
     return document.with_value(filled)
 
 
@@ -93,7 +127,8 @@ def _check_shape(document: YamlDocument) -> None:
         raise DefinitionInvalidError(f"{document.file} is not a valid compose file.", findings)
 
 
-def _check_policy(document: YamlDocument, template: Any) -> None:
-    findings = check_template(template, lines=document.line_of, file=document.file)
-    if findings:
+def _judge(document: YamlDocument, template: Any, declared: tuple[Permission, ...]) -> Judgement:
+    judgement = judge_compose(template, lines=document.line_of, file=document.file)
+    if findings := judgement.refused(declared):
         raise PolicyRefusedError(f"{document.file} asks for what is not allowed.", findings)
+    return judgement

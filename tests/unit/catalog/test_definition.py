@@ -91,7 +91,7 @@ def test_what_is_absent_has_its_default() -> None:
         (SOUND + "limits: {cpus: '1'}\n", "type", "limits.cpus", 4),
         (SOUND + "limits: {pids: 0}\n", "type", "limits.pids", 4),
         (SOUND + "limits: {services: {a: {disk: 1G}}}\n", "unknown-key", "limits.services.a.disk", 4),
-        (SOUND + "permissions: [host_network]\n", "permission-unknown", "permissions[0]", 4),
+        (SOUND + "permissions: [host_networks]\n", "permission-unknown", "permissions[0]", 4),
         (SOUND + "settings: {A-B: {default: x}}\n", "value", "settings.A-B", 4),
         (SOUND + "settings: {A: {default: 5}}\n", "type", "settings.A.default", 4),
         (SOUND + "logs_may_leave: 'no'\n", "type", "logs_may_leave", 4),

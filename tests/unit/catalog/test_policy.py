@@ -2,7 +2,7 @@
 
 import pytest
 
-from homeport.catalog.policy import check_template
+from homeport.catalog.policy import judge_compose
 from homeport.catalog.schema import check_schema
 from homeport.catalog.yaml12 import load_yaml
 from homeport.errors import Finding
@@ -17,7 +17,7 @@ services:
 def check(text: str) -> list[Finding]:
     document = load_yaml(text.encode(), file="docker-compose.yml")
     assert check_schema(document) == []
-    return check_template(document.value, lines=document.line_of, file="docker-compose.yml")
+    return list(judge_compose(document.value, lines=document.line_of, file="docker-compose.yml").findings)
 
 
 def of_service(text: str) -> list[Finding]:

@@ -45,7 +45,8 @@ class Draft:
     writing drops it, and says so.
 
     `name` is any text; `main` is the service whose container is named as the app; `hints` says of variables
-    that are the owner's to set what stood in their place.
+    that are the owner's to set what stood in their place. `files` are texts that stand beside the compose
+    file, by their path below it: build contexts, and what is mounted read-only; they go into the definition.
     """
 
     name: str
@@ -56,4 +57,5 @@ class Draft:
     configs: Mapping[str, Any] = field(default_factory=dict)
     main: str | None = None
     hints: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[Note, ...] = ()

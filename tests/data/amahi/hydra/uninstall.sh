@@ -1,0 +1,3 @@
+#!/bin/bash
+docker stop APP_IDENTIFIER
+docker rm APP_IDENTIFIER

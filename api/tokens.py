@@ -8,6 +8,7 @@ from aiohttp import web
 from api.context import Context
 from homeport.shapes import TokenRequest
 from homeport.state.tokens import create_token, list_tokens, revoke_token
+from homeport.wire import time_json
 
 
 async def list_all(context: Context) -> web.Response:
@@ -36,6 +37,6 @@ async def revoke(context: Context, *, name: str) -> web.Response:
 def _shape(name: str, created_at: datetime, expires_at: datetime | None) -> dict[str, Any]:
     return {
         "name": name,
-        "created_at": created_at.isoformat(timespec="milliseconds"),
-        "expires_at": expires_at.isoformat(timespec="milliseconds") if expires_at else None,
+        "created_at": time_json(created_at),
+        "expires_at": time_json(expires_at),
     }

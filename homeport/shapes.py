@@ -1,40 +1,92 @@
 """The shapes on the wire as types: what requests may hold, and what /openapi.json says of answers."""
 
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Final, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Json,
+    StrictInt,
+    StrictStr,
+)
 
 from homeport.caches import Ecosystem
-from homeport.models import AppState, DesiredState, JobKind, JobState, Queue, StepState
+from homeport.models import AppState, CatalogKind, DesiredState, JobKind, JobState, Queue, StepState
+from homeport.permissions import parse_permissions
+from homeport.risks import Risk
 
 T = TypeVar("T")
+
+_LONGEST_TEXT: Final = 256 * 1024  # of a text to convert: scripts and compose files have a few KiB
+
+
+def _permissions(texts: list[str]) -> list[str]:
+    """Each once, written in the one way in which permissions are stored."""
+    return [str(permission) for permission in parse_permissions(texts)]
+
+
+def _split(text: Any) -> Any:
+    return [part for part in text.split(",") if part] if isinstance(text, str) else text
+
+
+Granted = Annotated[list[StrictStr], AfterValidator(_permissions)]
+OwnerSettings = dict[StrictStr, StrictStr]
 
 
 class _Shape(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class InstallRequest(_Shape):
-    """Which definition to install, and what to call the app."""
+class InstallChoices(_Shape):
+    """What the owner decides of an install, whichever way its definition comes."""
 
-    definition: StrictStr = Field(min_length=1, max_length=63, description="a name in the catalog")
     identifier: StrictStr | None = Field(
         default=None, max_length=63, description="default: the definition's name"
     )
-    app_id: StrictInt | None = Field(
-        default=None, description="the platform's number; default: the next free"
-    )
+    app_id: int | None = Field(default=None, description="the platform's number; default: the next free")
     host_name: StrictStr | None = Field(
         default=None, max_length=253, description="a label, to which the domain is added, or a full name; "
         "default: the identifier"
     )  # fmt: skip
+    permissions: Granted = Field(
+        default_factory=list, max_length=200, description="what the owner grants, as `capability:NET_ADMIN`"
+    )
+    settings: OwnerSettings = Field(
+        default_factory=dict, description="values of the definition's settings, by name"
+    )
+
+
+class InstallRequest(InstallChoices):
+    """Which definition to install, what to call the app, what to grant and to set."""
+
+    definition: StrictStr = Field(
+        min_length=1, max_length=127, description="a name in the catalog, or catalog/name"
+    )
+    app_id: StrictInt | None = Field(
+        default=None, description="the platform's number; default: the next free"
+    )
+
+
+class InstallQuery(InstallChoices):
+    """The same for a definition that is sent with the request."""
+
+    permissions: Annotated[Granted, BeforeValidator(_split)] = Field(
+        default_factory=list, max_length=200, description="what the owner grants, with commas between"
+    )
+    settings: Json[OwnerSettings] = Field(default_factory=dict, description="a JSON object of settings")
 
 
 class BuildRequest(_Shape):
     """Which definition of the catalog to build."""
 
-    definition: StrictStr = Field(min_length=1, max_length=63, description="a name in the catalog")
+    definition: StrictStr = Field(
+        min_length=1, max_length=127, description="a name in the catalog, or catalog/name"
+    )
+    settings: OwnerSettings = Field(default_factory=dict, description="values of its settings, by name")
 
 
 class BuildQuery(_Shape):
@@ -46,6 +98,33 @@ class BuildQuery(_Shape):
     dockerfile: str = Field(
         default="Dockerfile", min_length=1, max_length=1024, description="of a context, by its name in there"
     )
+    settings: Json[OwnerSettings] = Field(
+        default_factory=dict, description="of a definition: a JSON object of its settings"
+    )
+
+
+class CatalogRequest(_Shape):
+    """A catalog to add."""
+
+    name: StrictStr = Field(description="a label; its definitions' qualified names begin with it")
+    kind: CatalogKind | None = Field(default=None, description="default: guessed from the source")
+    source: StrictStr = Field(min_length=1, max_length=2000, description="a whole path, or an https address")
+
+
+class RefreshRequest(_Shape):
+    """Which catalogs to fetch anew."""
+
+    catalogs: list[StrictStr] = Field(default_factory=list, max_length=200, description="default: all")
+
+
+class ConvertRequest(_Shape):
+    """What to make a definition of: a `docker run` line, a compose file, or an install script of Amahi's."""
+
+    text: StrictStr = Field(min_length=1, max_length=_LONGEST_TEXT)
+    uninstall: StrictStr = Field(
+        default="", max_length=_LONGEST_TEXT, description="the uninstall script that goes with it"
+    )
+    name: StrictStr | None = Field(default=None, max_length=63, description="what to call the definition")
 
 
 class TrimRequest(_Shape):
@@ -127,12 +206,28 @@ class LimitsShape(_Shape):
     disk_bytes: int | None
 
 
+class PermissionShape(_Shape):
+    """A permission, how far it reaches, and what it allows in plain words."""
+
+    permission: str
+    risk: Risk
+    words: str
+
+
+class RatingShape(_Shape):
+    """How far permissions reach together; the gravest reason first."""
+
+    risk: Risk
+    reasons: list[str]
+
+
 class AppShape(_Shape):
     """One installed instance of a definition."""
 
     app_id: int
     identifier: str
     definition: str
+    catalog: str | None = Field(description="null: the definition was sent with the request")
     title: str
     version: str
     host_name: str
@@ -144,6 +239,9 @@ class AppShape(_Shape):
     data: list[str] = Field(description="the owner's folders, relative to the project's")
     images: dict[str, dict[str, Any]]
     ports: list[dict[str, Any]] = Field(description="further published ports")
+    permissions: list[PermissionShape] = Field(description="what the owner granted")
+    rating: RatingShape
+    settings: dict[str, str] = Field(description="what the owner set")
     created_at: datetime
     updated_at: datetime
 
@@ -230,11 +328,24 @@ class NewTokenShape(TokenShape):
 class CatalogEntryShape(_Shape):
     """A definition in short; `problem` says why one cannot be installed."""
 
-    name: str
+    name: str = Field(description="what it is asked for by: its own name, or catalog/name")
+    catalog: str
+    qualified: str = Field(description="catalog/name, which is never ambiguous")
     title: str | None
     version: str | None
     description: str | None
+    permissions: list[PermissionShape] = Field(description="what the owner is asked to grant")
+    rating: RatingShape | None = Field(description="null for a broken definition")
     problem: StoredProblemShape | None
+
+
+class SettingShape(_Shape):
+    """A setting of a definition."""
+
+    default: str
+    description: str
+    required: bool = Field(description="whether the owner must give a value")
+    build: bool = Field(description="whether it is a build argument, too")
 
 
 class DefinitionShape(CatalogEntryShape):
@@ -245,6 +356,38 @@ class DefinitionShape(CatalogEntryShape):
     builds: list[str] = Field(description="the services whose images are built on the box")
     pulls: dict[str, str] = Field(description="the images of the others, by service")
     ports: list[dict[str, Any]] = Field(description="ports published besides the host port")
+    settings: dict[str, SettingShape] = Field(description="what the owner may set, by name")
+
+
+class CatalogShape(_Shape):
+    """A catalog: where its definitions come from, and how its last refresh went."""
+
+    name: str
+    kind: CatalogKind
+    source: str = Field(description="without what may be secret in an address")
+    revision: str = Field(description="what was fetched last: a commit, or a digest")
+    definitions: int
+    added_at: datetime
+    refreshed_at: datetime | None = Field(description="null: never fetched yet")
+    problem: StoredProblemShape | None = Field(description="why the last refresh failed")
+
+
+class NoteShape(_Shape):
+    """Something that a conversion dropped, changed or assumed, and why."""
+
+    kind: str
+    what: str
+    why: str
+
+
+class ConversionShape(_Shape):
+    """A definition that was made of a text; nothing is stored of it."""
+
+    name: str
+    files: dict[str, str] = Field(description="the definition's files, by name")
+    notes: list[NoteShape]
+    permissions: list[PermissionShape]
+    rating: RatingShape
 
 
 class SystemShape(BaseModel):

@@ -10,6 +10,8 @@ from homeport.caches import CacheTraffic, Ecosystem
 from homeport.errors import InvalidInputError
 from homeport.jobs import amahi_progress
 from homeport.models import App, Job, Limits, StepRow, StoredEvent
+from homeport.permissions import parse_permissions
+from homeport.risks import permission_json, rate
 
 
 def limits_json(limits: Limits) -> dict[str, Any]:
@@ -23,11 +25,13 @@ def limits_json(limits: Limits) -> dict[str, Any]:
 
 
 def app_json(app: App) -> dict[str, Any]:
-    """An app; `url` is its path on the host port, without a host, and null for a headless app."""
+    """An app; `path` is on its host port, and both are null for a headless app."""
+    permissions = parse_permissions(app.permissions)
     return {
         "app_id": app.app_id,
         "identifier": app.identifier,
         "definition": app.definition,
+        "catalog": app.catalog,
         "title": app.title,
         "version": app.version,
         "host_name": app.host_name,
@@ -39,8 +43,11 @@ def app_json(app: App) -> dict[str, Any]:
         "data": list(app.data),
         "images": {service: dict(image) for service, image in app.images.items()},
         "ports": [dict(port) for port in app.ports],
-        "created_at": _time(app.created_at),
-        "updated_at": _time(app.updated_at),
+        "permissions": [permission_json(permission) for permission in permissions],
+        "rating": rate(permissions).as_json(),
+        "settings": dict(app.settings),
+        "created_at": time_json(app.created_at),
+        "updated_at": time_json(app.updated_at),
     }
 
 
@@ -62,9 +69,9 @@ def job_json(job: Job, steps: Sequence[StepRow] | None = None) -> dict[str, Any]
         "cancel_requested": job.cancel_requested,
         "result": dict(job.result) if job.result is not None else None,
         "problem": job.problem.as_json() if job.problem else None,
-        "created_at": _time(job.created_at),
-        "started_at": _time(job.started_at),
-        "finished_at": _time(job.finished_at),
+        "created_at": time_json(job.created_at),
+        "started_at": time_json(job.started_at),
+        "finished_at": time_json(job.finished_at),
     }
     if steps is not None:
         shape["steps"] = [step_json(step) for step in steps]
@@ -94,7 +101,7 @@ def cache_json(
         "bytes_saved": max(0, traffic.bytes_served - traffic.bytes_fetched),
         "seconds_saved": round(traffic.seconds_saved(line_mbit_s), 1),
         "line_mbit_s": line_mbit_s,
-        "since": _time(since),
+        "since": time_json(since),
     }
 
 
@@ -105,8 +112,8 @@ def step_json(step: StepRow) -> dict[str, Any]:
         "state": step.state.value,
         "detail": step.detail,
         "attempts": step.attempts,
-        "started_at": _time(step.started_at),
-        "finished_at": _time(step.finished_at),
+        "started_at": time_json(step.started_at),
+        "finished_at": time_json(step.finished_at),
     }
 
 
@@ -114,7 +121,7 @@ def event_json(event: StoredEvent) -> dict[str, Any]:
     """An event; `id` is its place in the stream."""
     return {
         "id": event.seq,
-        "at": _time(event.at),
+        "at": time_json(event.at),
         "kind": event.kind,
         "app": event.app,
         "job": event.job,
@@ -170,5 +177,6 @@ def page(items: Sequence[Any], limit: int, next_key: str | int | None) -> dict[s
     }
 
 
-def _time(moment: datetime | None) -> str | None:
+def time_json(moment: datetime | None) -> str | None:
+    """The moment as RFC 3339 has it, to the millisecond."""
     return moment.isoformat(timespec="milliseconds") if moment else None

@@ -59,3 +59,18 @@ class Draft:
     hints: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[Note, ...] = ()
+
+
+def dropped(what: str, why: str) -> Note:
+    """A note on something that is not in the definition."""
+    return Note(kind=NoteKind.DROPPED, what=what, why=why)
+
+
+def changed(what: str, why: str) -> Note:
+    """A note on something that is in the definition as something else."""
+    return Note(kind=NoteKind.CHANGED, what=what, why=why)
+
+
+def assumed(what: str, why: str) -> Note:
+    """A note on something that was not said, or left open."""
+    return Note(kind=NoteKind.ASSUMED, what=what, why=why)

@@ -1,0 +1,41 @@
+"""What `echo` and `printf` print, worked out without running them. Pure."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+_ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "e": "\x1b", "\\": "\\", '"': '"'}
+_FORMAT: Final = re.compile(r"%(?:%|s|d|b|q)")
+_MAX_TEXT: Final = 256 * 1024
+
+
+def print_echo(arguments: Sequence[str]) -> str:
+    """What bash's `echo` prints."""
+    words = list(arguments)
+    ends, escapes = "\n", False
+    while words and re.fullmatch(r"-[neE]+", words[0]):
+        ends = "" if "n" in words[0] else ends
+        escapes = words[0].rfind("e") > words[0].rfind("E")
+        del words[0]
+    text = " ".join(words)
+    return (_unescaped(text) if escapes else text) + ends
+
+
+def print_printf(arguments: Sequence[str]) -> str | None:
+    """What bash's `printf` prints; None for formats other than texts and whole numbers, and for `-v`."""
+    if not arguments or (arguments[0].startswith("-") and arguments[0] != "--"):
+        return None
+    pattern, *words = arguments[1:] if arguments[0] == "--" else arguments
+    places = [place for place in _FORMAT.findall(pattern) if place != "%%"]
+    if "%" in _FORMAT.sub("", pattern) or "%q" in places or len(words) * len(pattern) > _MAX_TEXT:
+        return None
+    rounds = max(1, -(-len(words) // len(places))) if places else 1
+    left = iter(words)
+    return "".join(
+        _FORMAT.sub(lambda found: "%" if found[0] == "%%" else next(left, ""), _unescaped(pattern))
+        for _ in range(rounds)
+    )
+
+
+def _unescaped(text: str) -> str:
+    return re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[0]), text)

@@ -1,0 +1,419 @@
+"""Reads a shell script without running it: the files that it would write, and the commands that it has.
+
+The syntax is tree-sitter's; what assignments, here-documents, `echo`, `printf`, `cat` and `tee` give is worked
+out here. Both branches of a condition are read, loops over plain words are unrolled, functions are read
+where they are called. Nothing is started, and no file of the box is looked at.
+"""
+
+import posixpath
+import re
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+import tree_sitter_bash
+from tree_sitter import Language, Node, Parser
+
+from homeport.catalog.convert.printing import print_echo, print_printf
+from homeport.catalog.convert.words import HERE, MAX_TEXT, Expander, TooMuchError, unknown, without_marks
+from homeport.errors import NotConvertibleError
+
+MAX_BYTES: Final = 256 * 1024
+MAX_COMMANDS: Final = 2_000
+MAX_DEPTH: Final = 60
+_PARSE_SECONDS: Final = 1.0
+"""Scripts parse in milliseconds; the grammar needs minutes for what is made to be hard."""
+
+_FOLDER: Final = "WEBAPP_PATH"
+_BLOCKS: Final = frozenset(
+    {"program", "compound_statement", "subshell", "list", "if_statement", "elif_clause", "else_clause", "do_group",
+     "case_statement", "case_item", "negated_command"}
+)  # fmt: skip
+_CONDITIONS: Final = frozenset({"if_statement", "case_statement", "while_statement", "list"})
+_BEFORE_COMMANDS: Final = frozenset({"sudo", "exec", "command", "nohup", "time", "env", "builtin", "doas"})
+_ASSIGNMENT: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """One command that the script would run."""
+
+    line: int
+    text: str
+    """As it stands there, on one line."""
+    words: tuple[str, ...]
+    """As bash would hand them over, without `sudo` and the like; marks stand for what is not known."""
+    folder: str
+    """Where it would run, relative to the app's folder, or absolute."""
+    stdin: str | None
+    """What it would read; None: nothing that is known."""
+
+
+@dataclass(kw_only=True)
+class WrittenFile:
+    """A file that the script would write."""
+
+    text: str | None
+    """None: not known without running the script."""
+    line: int
+    """Of the script, in which its first line stands."""
+    is_conditional: bool
+
+
+@dataclass(kw_only=True)
+class Script:
+    """What a script would do."""
+
+    commands: list[Command] = field(default_factory=list)
+    files: dict[str, WrittenFile] = field(default_factory=dict)
+    """By path relative to the app's folder, or absolute."""
+    variables: dict[str, str] = field(default_factory=dict)
+    """As they stand at its end."""
+    unknown: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """By the name of its mark: the line, and what only running would tell."""
+    not_understood: list[int] = field(default_factory=list)
+    """Lines that are no shell, or are beyond the grammar."""
+
+
+def read_script(text: str, *, what: str = "The script") -> Script:
+    """What the script would do; `what` names it in errors.
+
+    Raises:
+        NotConvertibleError: it is too large or too deep, or a here-document is not closed.
+    """
+    raw = without_marks(text.replace("\r\n", "\n")).encode()
+    if len(raw) > MAX_BYTES:
+        why = f"It has {len(raw):,} bytes."
+        raise NotConvertibleError(f"{what} is too long.", why=why, remedy="256 KiB is the most.")
+    reader = _Reader(raw, what)
+    try:
+        reader.run(_parse(raw, what), "", 0)
+    except TooMuchError as error:
+        remedy = "Leave out what the app does not need, and convert it again."
+        line = reader.line
+        raise NotConvertibleError(f"Line {line} of {what.lower()} makes too much.", remedy=remedy, line=line) from error
+    return reader.script
+
+
+def _parse(raw: bytes, what: str) -> Node:
+    started = time.monotonic()
+    parser = Parser(Language(tree_sitter_bash.language()))
+
+    def took_too_long(_offset: int, _has_error: bool) -> bool:
+        return time.monotonic() - started > _PARSE_SECONDS
+
+    try:
+        tree = parser.parse(lambda at, _point: raw[at : at + 4096], progress_callback=took_too_long)
+    except ValueError as error:
+        why = "It does not look like a shell script."
+        remedy = "Give the script that writes the compose file, as it is."
+        raise NotConvertibleError(f"{what} cannot be read.", why=why, remedy=remedy) from error
+    return tree.root_node
+
+
+class _Reader:
+    """Walks over the syntax tree, in the order in which bash would run it."""
+
+    def __init__(self, raw: bytes, what: str) -> None:
+        self.script = Script(variables={"PWD": _FOLDER, "HOME": "~", "IFS": " "})
+        self.line = 1
+        self._raw = raw
+        self._lines = raw.split(b"\n")
+        self._what = what
+        self._folder = "."
+        self._functions: dict[str, Node] = {}
+        self._conditions = 0
+        self._steps = 0
+        self._calls = 0
+        self._heredoc_line: int | None = None
+        self._expander = Expander(self.script.variables, self._printed, self._name_unknown)
+
+    def run(self, node: Node, stdin: str | None, depth: int) -> str | None:
+        """What the statement would print; None where that is not known."""
+        self._steps += 1
+        if depth > MAX_DEPTH or self._steps > 20 * MAX_COMMANDS:
+            raise TooMuchError
+        self.line = node.start_point.row + 1
+        if node.is_error:
+            self.script.not_understood.append(self.line)
+        step = _STEPS.get(node.type)
+        if step is not None:
+            return step(self, node, stdin, depth)
+        if node.type in _BLOCKS or node.is_error:
+            return self._block(node, stdin, depth)
+        return ""
+
+    def _block(self, node: Node, stdin: str | None, depth: int) -> str | None:
+        conditional = node.type in _CONDITIONS
+        self._conditions += conditional
+        try:
+            return _joined([self.run(child, stdin, depth + 1) for child in node.named_children])
+        finally:
+            self._conditions -= conditional
+
+    def _pipeline(self, node: Node, stdin: str | None, depth: int) -> str | None:
+        passed = stdin
+        for child in node.named_children:
+            passed = self.run(child, passed, depth + 1)
+        return passed
+
+    def _for(self, node: Node, stdin: str | None, depth: int) -> str | None:
+        body = node.child_by_field_name("body")
+        name = node.child_by_field_name("variable")
+        if body is None or name is None:
+            return None
+        words = [word for child in node.children_by_field_name("value") for word in self._fields(child)]
+        printed: list[str | None] = []
+        for word in words or [unknown(self._text_of(name))]:
+            self.script.variables[self._text_of(name)] = word
+            printed.append(self.run(body, stdin, depth + 1))
+        return _joined(printed)
+
+    def _while(self, node: Node, stdin: str | None, depth: int) -> str | None:
+        self._block(node, stdin, depth)
+        return None
+
+    def _define(self, node: Node, _stdin: str | None, _depth: int) -> str | None:
+        name, body = node.child_by_field_name("name"), node.child_by_field_name("body")
+        if name is not None and body is not None:
+            self._functions[self._text_of(name)] = body
+        return ""
+
+    def _assign(self, node: Node, _stdin: str | None, _depth: int) -> str | None:
+        name, value = node.child_by_field_name("name"), node.child_by_field_name("value")
+        if name is None or name.type != "variable_name":
+            return ""
+        key = self._text_of(name)
+        text = ""
+        if value is not None:
+            text = unknown(key) if value.type == "array" else self._expander.text(self._text_of(value))
+        if re.fullmatch(r"\ue000VALUE_OF_LINE_[0-9_]+\ue001", text):
+            self.script.unknown[key] = self.script.unknown.pop(text[1:-1])
+            text = unknown(key)
+        appends = self._raw[name.end_byte : name.end_byte + 2] == b"+="
+        text = self.script.variables.get(key, "") + text if appends else text
+        if len(text) > MAX_TEXT:
+            raise TooMuchError
+        self.script.variables[key] = text
+        return ""
+
+    def _declare(self, node: Node, stdin: str | None, depth: int) -> str | None:
+        for child in node.named_children:
+            if child.type == "variable_assignment":
+                self._assign(child, stdin, depth)
+        return ""
+
+    def _command(self, node: Node, stdin: str | None, depth: int) -> str | None:
+        words = [
+            word
+            for child in node.named_children
+            if child.type not in ("variable_assignment", "file_redirect", "herestring_redirect", "comment")
+            for word in self._fields(child)
+        ]
+        for child in node.named_children:
+            if child.type == "herestring_redirect" and child.named_children:
+                stdin = self._expander.text(self._text_of(child.named_children[0])) + "\n"
+        while words and (words[0] in _BEFORE_COMMANDS or _ASSIGNMENT.match(words[0])):
+            is_option = words[0] in _BEFORE_COMMANDS
+            del words[0]
+            while is_option and words and words[0].startswith("-"):
+                del words[0]
+        return self._do(node, words, stdin, depth) if words else ""
+
+    def _do(self, node: Node, words: list[str], stdin: str | None, depth: int) -> str | None:
+        program, *arguments = words
+        if body := self._functions.get(program):
+            return self._call(body, arguments, stdin, depth)
+        match posixpath.basename(program):
+            case "echo":
+                return print_echo(arguments)
+            case "printf":
+                return print_printf(arguments)
+            case "cat":
+                return self._cat(arguments, stdin)
+            case "tee":
+                return self._tee(arguments, stdin)
+            case "cd":
+                self._folder = self._resolved(arguments[0]) if arguments else "~"
+                self.script.variables["PWD"] = posixpath.normpath(posixpath.join(_FOLDER, self._folder))
+                return ""
+        self._record(node, words, stdin)
+        return None
+
+    def _record(self, node: Node, words: Iterable[str], stdin: str | None) -> None:
+        if len(self.script.commands) >= MAX_COMMANDS:
+            raise TooMuchError
+        self.script.commands.append(
+            Command(
+                line=node.start_point.row + 1,
+                text=re.sub(r"\s*\\?\s*\n\s*", " ", self._text_of(node))[:200],
+                words=tuple(words),
+                folder=self._folder,
+                stdin=stdin or None,
+            )
+        )
+
+    def _call(self, body: Node, arguments: list[str], stdin: str | None, depth: int) -> str | None:
+        if self._calls >= 8:  # a function that calls itself has no end that could be known
+            return None
+        before = dict(self.script.variables)
+        self.script.variables |= {str(at): word for at, word in enumerate(arguments, 1)}
+        self.script.variables |= {"@": " ".join(arguments), "*": " ".join(arguments), "#": str(len(arguments))}
+        self._calls += 1
+        printed = self.run(body, stdin, depth + 1)
+        self._calls -= 1
+        for name in [name for name in self.script.variables if not name.isidentifier()]:
+            del self.script.variables[name]
+        self.script.variables |= {name: text for name, text in before.items() if not name.isidentifier()}
+        return printed
+
+    def _cat(self, arguments: list[str], stdin: str | None) -> str | None:
+        names = [name for name in arguments if name == "-" or not name.startswith("-")]
+        found: list[str | None] = []
+        for name in names or ["-"]:
+            file = self.script.files.get(self._resolved(name))
+            found.append(stdin if name == "-" else file.text if file else None)
+        return _joined(found)
+
+    def _tee(self, arguments: list[str], stdin: str | None) -> str | None:
+        appends = any(option in ("-a", "--append") for option in arguments)
+        for name in arguments:
+            if not name.startswith("-"):
+                self._write(name, stdin, appends=appends)
+        return stdin
+
+    def _redirected(self, node: Node, stdin: str | None, depth: int) -> str | None:
+        body = node.child_by_field_name("body")
+        outputs: list[Node] = []
+        after: list[Node] = []
+        for child in node.named_children:
+            if child.type == "file_redirect":
+                outputs.append(child)
+            elif child.type == "herestring_redirect" and child.named_children:
+                stdin = self._expander.text(self._text_of(child.named_children[0])) + "\n"
+            elif child.type == "heredoc_redirect":
+                stdin = self._here_document(child)
+                outputs += [inner for inner in child.named_children if inner.type == "file_redirect"]
+                after += [inner for inner in child.named_children if inner.type in _STEPS or inner.is_error]
+        for redirect in outputs:
+            stdin = self._input(redirect, stdin)
+        printed = stdin if body is None else self.run(body, stdin, depth + 1)
+        for redirect in outputs:
+            printed = self._output(redirect, printed)
+        self._heredoc_line = None
+        for following in after:
+            takes_output = following.type == "pipeline"
+            printed = self.run(following, printed if takes_output else "", depth + 1)
+        return printed
+
+    def _here_document(self, redirect: Node) -> str:
+        start = next((child for child in redirect.children if child.type == "heredoc_start"), None)
+        end = next((child for child in redirect.children if child.type == "heredoc_end"), None)
+        delimiter = self._text_of(start) if start else ""
+        line = redirect.start_point.row + 1
+        if start is None or end is None or end.is_missing or start_is_end(start, end):
+            what = f"The here-document that begins in line {line} of {self._what.lower()} is not closed."
+            remedy = f"Put {delimiter.strip(chr(39) + chr(34))} on a line of its own after it."
+            raise NotConvertibleError(what, remedy=remedy, line=line)
+        before = [child.end_point.row for child in redirect.children if child.end_byte <= end.start_byte]
+        head = [
+            child.end_point.row
+            for child in redirect.children
+            if child.type not in ("heredoc_body", "heredoc_end")
+        ]
+        row = max(head, default=min(before, default=0))
+        while self._lines[row].endswith(b"\\"):
+            row += 1
+        strips = self._raw[redirect.start_byte : start.start_byte].lstrip(b"0123456789").startswith(b"<<-")
+        lines = [
+            line.lstrip(b"\t") if strips else line for line in self._lines[row + 1 : end.start_point.row]
+        ]
+        text = "".join(line.decode("utf-8", "replace") + "\n" for line in lines)
+        self._heredoc_line = row + 2
+        is_literal = any(sign in delimiter for sign in "'\"\\")
+        return text if is_literal else self._expander.text(text, HERE)
+
+    def _input(self, redirect: Node, stdin: str | None) -> str | None:
+        if any(child.type == "<" for child in redirect.children):
+            file = self.script.files.get(self._resolved(self._target(redirect)))
+            return file.text if file else None
+        return stdin
+
+    def _output(self, redirect: Node, printed: str | None) -> str | None:
+        """Writes what was printed, and gives what is left to be printed."""
+        signs = {child.type for child in redirect.children}
+        descriptor = next((self._text_of(c) for c in redirect.children if c.type == "file_descriptor"), "1")
+        if not signs & {">", ">>", ">|", "&>", "&>>"} or descriptor != "1":
+            return printed
+        self._write(self._target(redirect), printed, appends=bool(signs & {">>", "&>>"}))
+        return ""
+
+    def _target(self, redirect: Node) -> str:
+        target = redirect.child_by_field_name("destination")
+        return self._expander.text(self._text_of(target)) if target else ""
+
+    def _write(self, name: str, text: str | None, *, appends: bool) -> None:
+        path = self._resolved(name)
+        if path.startswith("/dev/") or not name:
+            return
+        before = self.script.files.get(path)
+        line = self._heredoc_line or self.line
+        if appends and before is not None:
+            line = before.line
+            text = None if text is None or before.text is None else before.text + text
+        if (text and len(text) > MAX_TEXT) or (before is None and len(self.script.files) >= 200):
+            raise TooMuchError
+        self.script.files[path] = WrittenFile(text=text, line=line, is_conditional=self._conditions > 0)
+
+    def _resolved(self, name: str) -> str:
+        """A path as seen from the app's folder."""
+        if name == _FOLDER or name.startswith(_FOLDER + "/"):
+            return posixpath.normpath(name.removeprefix(_FOLDER).lstrip("/") or ".")
+        return posixpath.normpath(posixpath.join(self._folder, name))
+
+    def _printed(self, command: str) -> str | None:
+        """What a command would print that says no more than where the script runs."""
+        words = command.split()
+        if words == ["pwd"] or (words[:1] == ["dirname"] and words[-1].strip("\"'") in ("$0", "${BASH_SOURCE[0]}")):
+            return self.script.variables["PWD"]
+        if words[:1] == ["cd"] and words[-1:] == ["pwd"] and "&&" in words:
+            return self.script.variables["PWD"]
+        return None
+
+    def _name_unknown(self, what: str) -> str:
+        name = f"VALUE_OF_LINE_{self.line}"
+        count = 2
+        while self.script.unknown.get(name, (0, what))[1] != what:
+            name, count = f"VALUE_OF_LINE_{self.line}_{count}", count + 1
+        self.script.unknown[name] = (self.line, what[:200])
+        return name
+
+    def _fields(self, node: Node) -> list[str]:
+        return self._expander.fields(self._text_of(node))
+
+    def _text_of(self, node: Node) -> str:
+        return self._raw[node.start_byte : node.end_byte].decode("utf-8", "replace")
+
+
+def start_is_end(start: Node, end: Node) -> bool:
+    """Whether the grammar found no end and put an empty one."""
+    return end.start_byte == end.end_byte or end.start_byte <= start.end_byte
+
+
+def _joined(parts: list[str | None]) -> str | None:
+    known = [part for part in parts if part is not None]
+    return "".join(known) if len(known) == len(parts) else None
+
+
+_Step = Callable[[_Reader, Node, str | None, int], str | None]
+_STEPS: Final[dict[str, _Step]] = {
+    "command": _Reader._command,
+    "declaration_command": _Reader._declare,
+    "for_statement": _Reader._for,
+    "function_definition": _Reader._define,
+    "pipeline": _Reader._pipeline,
+    "redirected_statement": _Reader._redirected,
+    "variable_assignment": _Reader._assign,
+    "while_statement": _Reader._while,
+}

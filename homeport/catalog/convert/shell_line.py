@@ -1,0 +1,207 @@
+"""Finds the commands in a text as people publish it: shell lines between words, with placeholders. Runs nothing."""
+
+import re
+import shlex
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from homeport.errors import NotConvertibleError
+
+MAX_CHARS: Final = 256 * 1024
+"""Of a text; the longest of those that people publish have a hundredth of it."""
+
+_FIRST_MARK: Final = 0xE000  # Unicode's private use area: no text that means something has them
+_MOST_MARKS: Final = 6000
+_PRIVATE: Final = re.compile("[\ue000-\uf8ff]")
+
+_TYPOGRAPHY: Final = str.maketrans(
+    {"\u00a0": " ", "\u200b": None, "\ufeff": None, "“": '"', "”": '"', "’": "'", "‘": "'"}
+)
+_FENCE: Final = re.compile(r"^[ \t]*(?:```|~~~).*$\n(.*?)^[ \t]*(?:```|~~~)[ \t]*$", re.MULTILINE | re.DOTALL)
+_DOCKER: Final = re.compile(r"\b(?:docker|podman)\b")
+
+_CONTINUED: Final = re.compile(r"(?:[ \t]*[\\`^][ \t]*(?:#[^\n]*)?\n)(?:[ \t]*#[^\n]*\n)*")
+_FLAG_BELOW: Final = re.compile(r"\n[ \t]+(?=--?[A-Za-z])")
+_PLACEHOLDER: Final = re.compile(r"<(?![<(&=\s])[^<>\n]{1,120}>")
+_VARIABLE: Final = re.compile(r"\$(?:[A-Za-z_][A-Za-z0-9_]*|[0-9?!@*#])|%[A-Za-z_]{2,40}%")
+_BRACED: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?:(:?[-=?+])([^{}]*))?\}")
+_WINDOWS: Final = re.compile(r"(?:(?<=[\s\"'=])|^)[A-Za-z]:\\[^\s:\"']*")
+_SEPARATORS: Final = re.compile(r"&&|\|\||[0-9]?>>?|[\n;|&<]")
+_PROMPT: Final = re.compile(r"^(?:[\w.-]+@[\w.-]+:[^\s$#]*[$#]\s+|[$#>]\s+|PS [^>\n]*>\s*)")
+
+_SAME_EVERYWHERE: Final = {
+    "pwd": ".", "PWD": ".", "cd": ".", "CD": ".", "HOME": "~", "USERPROFILE": "~",
+    "id -u": "1000", "UID": "1000", "id -g": "1000", "GID": "1000",
+    "cat /etc/timezone": "Etc/UTC",
+}  # fmt: skip
+"""What stands for something that a definition can say: the folder it is run in, the one user of a box."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShellCommand:
+    """One command: its words, in which each character of `open_marks` stands for a text that was left open."""
+
+    line: int
+    words: tuple[str, ...]
+    open_marks: dict[str, str] = field(default_factory=dict)
+    text: str = ""
+    """As it stood there, in one line."""
+
+    def is_open(self, word: str) -> bool:
+        """Whether something in the word was left open."""
+        return any(mark in word for mark in self.open_marks)
+
+    def shown(self, word: str) -> str:
+        """The word as it stood in the text, placeholders and all."""
+        return "".join(self.open_marks.get(char, char) for char in word)
+
+
+def read_commands(text: str) -> list[ShellCommand]:
+    """The commands in the text, in order.
+
+    Where docker's commands stand in fenced blocks of a Markdown text, the rest is taken for prose. Lines may
+    go on after a backslash, a backtick or a caret, also with blanks or a comment behind it.
+
+    Raises:
+        NotConvertibleError: the text is too long, or a quote is never closed.
+    """
+    if len(text) > MAX_CHARS:
+        raise NotConvertibleError(
+            "The text is too long.", why=f"{MAX_CHARS} characters are read.", remedy="Give the line alone."
+        )
+    plain = _PRIVATE.sub("?", text.replace("\r\n", "\n").replace("\r", "\n").translate(_TYPOGRAPHY))
+    return [command for start, block in _blocks(plain) for command in _Scanner(block, start).commands()]
+
+
+def _blocks(text: str) -> list[tuple[int, str]]:
+    """The fenced blocks that have docker's commands, or else the whole text, each with its first line."""
+    fenced = [found for found in _FENCE.finditer(text) if _DOCKER.search(found[1])]
+    return [(text.count("\n", 0, found.start(1)) + 1, found[1]) for found in fenced] or [(1, text)]
+
+
+class _Scanner:
+    """Goes through a text once: hides what a shell would expand, and cuts it into commands."""
+
+    def __init__(self, text: str, first_line: int) -> None:
+        self._text, self._line = text, first_line
+        self._at = 0
+        self._quote = ""
+        self._hidden: list[str] = []
+        self._known: dict[str, str] = {}
+        self._open: dict[str, str] = {}
+
+    def commands(self) -> Iterator[ShellCommand]:
+        first, start = self._line, 0
+        while self._at < len(self._text):
+            if not self._quote and (cut := _SEPARATORS.match(self._text, self._at)) and not self._goes_on():
+                yield from self._command(first, start, self._at)
+                self._take(cut[0], "")
+                first, start = self._line, self._at
+                self._hidden.clear()
+            else:
+                self._step()
+        if self._quote:
+            raise NotConvertibleError(
+                f"A quote ({self._quote}) is opened and never closed.",
+                why=f"The command begins in line {first}.", remedy="Close it.", line=first,
+            )  # fmt: skip
+        yield from self._command(first, start, self._at)
+
+    def _command(self, line: int, start: int, end: int) -> Iterator[ShellCommand]:
+        stood = re.sub(r"[\\`^]?\s+", " ", self._text[start:end]).strip()
+        hidden = _PROMPT.sub("", "".join(self._hidden).strip())
+        try:
+            words = shlex.split(hidden)
+        except ValueError as error:  # a backslash at the very end
+            raise NotConvertibleError(
+                "The command ends in the middle.",
+                why=f"{stood[-60:]!r}: {error}.",
+                remedy="Give all of it.",
+                line=line,
+            ) from error
+        if words:
+            filled = tuple("".join(self._known.get(char, char) for char in word) for word in words)
+            yield ShellCommand(line=line, words=filled, open_marks=self._open, text=stood)
+
+    def _goes_on(self) -> bool:
+        """Whether the newline, or the `<`, that is next does not end the command."""
+        return any(pattern.match(self._text, self._at) for pattern in (_FLAG_BELOW, _PLACEHOLDER))
+
+    def _step(self) -> None:
+        """Takes the next piece: a thing that a shell would expand, or a character."""
+        for pattern, hide in self._rules():
+            if found := pattern.match(self._text, self._at):
+                self._take(found[0], hide(found))
+                return
+        if self._quote != "'" and self._text.startswith("$(", self._at):
+            self._hide_enclosed(self._closing_parenthesis(), "$(", ")")
+        elif not self._quote and self._text[self._at] == "`":
+            end = self._text.find("`", self._at + 1)
+            self._hide_enclosed(end + 1 if end > 0 else self._at + 1, "`", "`")
+        elif not self._quote and self._text[self._at] == "#" and self._is_word_start():
+            end = self._text.find("\n", self._at)
+            self._take(self._text[self._at : end if end >= 0 else len(self._text)], "")
+        elif self._quote != "'" and self._text[self._at] == "\\" and self._at + 1 < len(self._text):
+            piece = self._text[self._at : self._at + 2]
+            self._take(piece, piece)
+        else:
+            self._take_character()
+
+    def _rules(self) -> list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]]:
+        if self._quote == "'":
+            return [(_PLACEHOLDER, lambda found: self._mark(found[0]))]
+        rules: list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]] = [
+            (_WINDOWS, lambda found: found[0].replace("\\", "/")),
+            (_BRACED, self._hide_braced),
+            (_VARIABLE, lambda found: self._mark(found[0], _SAME_EVERYWHERE.get(found[0].strip("$%")))),
+            (_PLACEHOLDER, lambda found: self._mark(found[0])),
+        ]
+        joined = [(_CONTINUED, lambda _found: " "), (_FLAG_BELOW, lambda _found: " ")]
+        return rules if self._quote else [*joined, *rules]
+
+    def _hide_braced(self, found: re.Match[str]) -> str:
+        default = found[3] if found[2] in ("-", ":-", "=", ":=") else None
+        return self._mark(found[0], _SAME_EVERYWHERE.get(found[1]) or default)
+
+    def _hide_enclosed(self, end: int, opened: str, closed: str) -> None:
+        whole = self._text[self._at : end]
+        inner = whole.removeprefix(opened).removesuffix(closed).strip()
+        is_comment = opened == "`" and inner.startswith("#")  # how linuxserver.io marks what is optional
+        self._take(whole, "" if is_comment else self._mark(whole, _SAME_EVERYWHERE.get(inner)))
+
+    def _closing_parenthesis(self) -> int:
+        depth = 0
+        for index in range(self._at + 1, len(self._text)):
+            depth += {"(": 1, ")": -1}.get(self._text[index], 0)
+            if depth == 0:
+                return index + 1
+        return len(self._text)
+
+    def _take_character(self) -> None:
+        char = self._text[self._at]
+        if not self._quote and char in "'\"":
+            self._quote = char
+        elif char == self._quote:
+            self._quote = ""
+        self._take(char, char)
+
+    def _is_word_start(self) -> bool:
+        return self._at == 0 or self._text[self._at - 1].isspace()
+
+    def _mark(self, stood: str, value: str | None = None) -> str:
+        """A character in place of what stood there; with a value, it is known what it stands for."""
+        number = len(self._known) + len(self._open)
+        if number >= _MOST_MARKS:
+            raise NotConvertibleError("The text has too many placeholders.", remedy="Give the line alone.")
+        mark = chr(_FIRST_MARK + number)
+        if value is None:
+            self._open[mark] = stood
+        else:
+            self._known[mark] = value
+        return mark
+
+    def _take(self, piece: str, instead: str) -> None:
+        self._hidden.append(instead)
+        self._at += len(piece)
+        self._line += piece.count("\n")

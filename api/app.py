@@ -17,6 +17,7 @@ from api.streams import Streams
 from homeport.catalog.remembered import Definitions
 from homeport.metrics import RequestCounts
 from homeport.settings import Settings
+from homeport.state.catalogs import stored_folders
 from homeport.state.database import Database
 from homeport.state.doorbell import Doorbell
 from homeport.state.feed import EventFeed
@@ -52,7 +53,7 @@ def create_context(settings: Settings) -> Context:
         steward=Steward(settings.steward_socket),
         streams=Streams(),
         tokens=TokenCheck(database),
-        definitions=Definitions(settings.catalog_dir),
+        definitions=Definitions(partial(stored_folders, database, settings)),
         requests=RequestCounts(),
         judging=asyncio.Semaphore(1),
     )

@@ -22,3 +22,7 @@ class EventKind(StrEnum):
     """An app was recorded: app_id, host_name, host_port, version."""
     APP_UNINSTALLED = "app.uninstalled"
     """An app was removed: purged (true or false)."""
+    CATALOG_REFRESHED = "catalog.refreshed"
+    """What was fetched of a catalog is in force: catalog, definitions, revision, and problem where one is."""
+    CATALOG_FAILED = "catalog.failed"
+    """Nothing could be fetched of a catalog, and what was in force stays so: catalog, problem."""

@@ -4,9 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from homeport.errors import Problem
+
+SHIPPED: Final = "homeport"
+"""The catalog that comes with Homeport, read where it lies."""
 
 
 class JobKind(StrEnum):
@@ -181,6 +185,18 @@ class Catalog:
     problem: Problem | None = None
     added_at: datetime
     refreshed_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CatalogFolder:
+    """Where a catalog's definitions lie, each in a folder of its name.
+
+    `is_copy` says that what lies there never changes: another refresh has another folder.
+    """
+
+    name: str
+    path: Path
+    is_copy: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

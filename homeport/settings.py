@@ -120,6 +120,12 @@ class Settings(BaseModel):
     unpacked_max_files: int = Field(
         default=100_000, ge=1, description="an uploaded archive with more entries is refused"
     )
+    catalog_max_bytes: int = Field(
+        default=256 * MIB, ge=MIB, description="what is fetched of an added catalog may have so many bytes"
+    )
+    catalog_ceiling_s: float = Field(
+        default=900, gt=0, description="the longest that fetching an added catalog may take"
+    )
     base_image: str = Field(
         default="debian:bookworm-slim", description="what doctor looks for as a base image"
     )

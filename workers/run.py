@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from dramatiq import Worker
 
-from homeport.catalog.catalog import list_definitions
+from homeport.catalog.catalog import SHIPPED, CatalogFolder, list_definitions
 from homeport.errors import HomeportError
 from homeport.host.ports import add_reserved_port
 from homeport.models import JobKind, Queue
@@ -53,7 +53,7 @@ def warm_up(settings: Settings) -> None:
 
     def read() -> None:
         try:
-            list_definitions(settings.catalog_dir)
+            list_definitions([CatalogFolder(name=SHIPPED, path=settings.catalog_dir)])
         except OSError as error:
             _log.warning("the catalog cannot be read: %s", error)
 

@@ -1,23 +1,41 @@
-"""The definitions that a box offers: the folders of the catalog."""
+"""The definitions that a box offers: those that are shipped, and those of the catalogs that were added."""
 
 import difflib
-from dataclasses import dataclass
-from pathlib import Path
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from homeport.catalog.definition import APP_FILE, Definition
 from homeport.catalog.loaded import LoadedDefinition, builds_images
 from homeport.catalog.reader import read_definition
-from homeport.errors import DefinitionInvalidError, Finding, NotFoundError, PolicyRefusedError, Problem
+from homeport.errors import (
+    DefinitionInvalidError,
+    Finding,
+    HomeportError,
+    InvalidInputError,
+    NotFoundError,
+    PolicyRefusedError,
+    Problem,
+)
+from homeport.models import SHIPPED, CatalogFolder
 from homeport.names import is_label
 
-__all__ = ["CatalogEntry", "builds_images", "find_definition", "list_definitions"]
+__all__ = [
+    "SHIPPED", "CatalogEntry", "CatalogFolder", "FoundDefinition", "builds_images", "combine",
+    "find_definition", "find_in_force", "folder_of", "list_definitions", "qualified_name", "read_entries",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
 class CatalogEntry:
-    """One folder of the catalog: its definition, or what is wrong with it."""
+    """One folder of a catalog: its definition, or what is wrong with it.
+
+    `name` is what it is listed and asked for by: `bare`, or `catalog/bare` where two catalogs have it.
+    """
 
     name: str
+    catalog: str
+    bare: str
     loaded: LoadedDefinition | None
     problem: Problem | None
 
@@ -26,49 +44,134 @@ class CatalogEntry:
         """app.yml, where the definition is sound."""
         return self.loaded.definition if self.loaded else None
 
-
-def list_definitions(catalog_dir: Path) -> list[CatalogEntry]:
-    """All definitions by name; a broken one is listed with its problem. Without the folder there are none."""
-    if not catalog_dir.is_dir():
-        return []
-    names = sorted(path.parent.name for path in catalog_dir.glob(f"*/{APP_FILE}"))
-    return [_entry(catalog_dir, name) for name in names]
+    @property
+    def qualified(self) -> str:
+        """The name that no other definition of the box has."""
+        return qualified_name(self.catalog, self.bare)
 
 
-def find_definition(catalog_dir: Path, name: str) -> LoadedDefinition:
-    """The definition of this name.
+@dataclass(frozen=True, kw_only=True)
+class FoundDefinition:
+    """A definition, and the catalog that it was found in."""
+
+    loaded: LoadedDefinition
+    catalog: str
+
+    @property
+    def qualified(self) -> str:
+        """The name that no other definition of the box has."""
+        return qualified_name(self.catalog, self.loaded.definition.name)
+
+
+def qualified_name(catalog: str, name: str) -> str:
+    """`catalog/name`."""
+    return f"{catalog}/{name}"
+
+
+def list_definitions(folders: Iterable[CatalogFolder]) -> list[CatalogEntry]:
+    """All definitions by name; a broken one is listed with its problem. A missing folder has none."""
+    return combine(entry for folder in folders for entry in read_entries(folder))
+
+
+def read_entries(folder: CatalogFolder) -> list[CatalogEntry]:
+    """The definitions of one catalog, each by its bare name."""
+    return [_entry(folder, name) for name in _names(folder)]
+
+
+def combine(entries: Iterable[CatalogEntry]) -> list[CatalogEntry]:
+    """Entries of all catalogs, with the names that they are listed by."""
+    ordered = sorted(entries, key=lambda entry: (entry.bare, entry.catalog != SHIPPED, entry.catalog))
+    count = Counter(entry.bare for entry in ordered)
+    return [
+        replace(entry, name=entry.qualified if count[entry.bare] > 1 else entry.bare) for entry in ordered
+    ]
+
+
+def find_in_force(folders: Callable[[], Sequence[CatalogFolder]], name: str) -> FoundDefinition:
+    """As `find_definition`, where a refresh may replace the copies meanwhile."""
+    while True:
+        seen = folders()
+        try:
+            return find_definition(seen, name)
+        except HomeportError:
+            if folders() == seen:
+                raise
+
+
+def find_definition(folders: Sequence[CatalogFolder], name: str) -> FoundDefinition:
+    """The definition of this name, `catalog/name` or bare.
+
+    By a bare name, the shipped catalog's wins.
 
     Raises:
-        NotFoundError: the catalog has none of the name.
+        NotFoundError: no catalog has it.
+        InvalidInputError: several added catalogs have one of the bare name.
         DefinitionInvalidError: it is broken.
         PolicyRefusedError: its compose file asks for what is not allowed.
     """
-    folder = catalog_dir / name
-    if not is_label(name) or not (folder / APP_FILE).exists():
-        raise NotFoundError(
-            f"The catalog has no definition {name!r}.",
-            remedy=_nearest(catalog_dir, name) + "`homeport catalog` lists what it has.",
-            kind="definition",
-            name=name,
+    folder = folder_of(folders, name)
+    bare = name.rpartition("/")[2]
+    loaded = read_definition(folder.path / bare)
+    if loaded.definition.name != bare:
+        raise _name_differs(bare, loaded.definition.name)
+    return FoundDefinition(loaded=loaded, catalog=folder.name)
+
+
+def folder_of(folders: Sequence[CatalogFolder], name: str) -> CatalogFolder:
+    """The catalog that has what is asked for by this name; nothing is read.
+
+    Raises:
+        NotFoundError, InvalidInputError: as `find_definition`.
+    """
+    catalog, slash, bare = name.rpartition("/")
+    having = [
+        folder
+        for folder in folders
+        if is_label(bare)
+        and (folder.path / bare / APP_FILE).exists()
+        and (not slash or folder.name == catalog)
+    ]
+    if not having:
+        raise _not_found(folders, name)
+    shipped = [folder for folder in having if folder.name == SHIPPED]
+    if len(having) > 1 and not shipped:
+        names = [qualified_name(folder.name, bare) for folder in having]
+        raise InvalidInputError(
+            f"Several catalogs have a definition {bare!r}.",
+            why=f"They are {', '.join(names)}.",
+            remedy="Say which one by its whole name.",
+            errors=[{"pointer": "/definition", "detail": f"one of {', '.join(names)}"}],
         )
-    loaded = read_definition(folder)
-    if loaded.definition.name != name:
-        what = f"The folder is named {name!r}, and the definition {loaded.definition.name!r}."
-        finding = Finding(
-            file=APP_FILE, key="name", line=None, rule="name-differs", what=what, remedy="Name both the same."
-        )
-        raise DefinitionInvalidError(f"The definition {name!r} is not valid.", [finding])
-    return loaded
+    return (shipped or having)[0]
 
 
-def _nearest(catalog_dir: Path, name: str) -> str:
-    names = [path.parent.name for path in catalog_dir.glob(f"*/{APP_FILE}")]
-    near = difflib.get_close_matches(name[:63].lower(), names, n=1)
-    return f"Did you mean {near[0]!r}? " if near else ""
+def _names(folder: CatalogFolder) -> list[str]:
+    return sorted(path.parent.name for path in folder.path.glob(f"*/{APP_FILE}"))
 
 
-def _entry(catalog_dir: Path, name: str) -> CatalogEntry:
+def _not_found(folders: Sequence[CatalogFolder], name: str) -> NotFoundError:
+    known = {found: folder.name for folder in reversed(folders) for found in _names(folder)}
+    names = [*known, *(qualified_name(catalog, found) for found, catalog in known.items())]
+    near = difflib.get_close_matches(name[:127].lower(), names, n=1)
+    return NotFoundError(
+        f"The catalog has no definition {name!r}.",
+        remedy=(f"Did you mean {near[0]!r}? " if near else "") + "`homeport catalog` lists what it has.",
+        kind="definition",
+        name=name,
+    )
+
+
+def _name_differs(folder: str, name: str) -> DefinitionInvalidError:
+    what = f"The folder is named {folder!r}, and the definition {name!r}."
+    finding = Finding(
+        file=APP_FILE, key="name", line=None, rule="name-differs", what=what, remedy="Name both the same."
+    )
+    return DefinitionInvalidError(f"The definition {folder!r} is not valid.", [finding])
+
+
+def _entry(folder: CatalogFolder, name: str) -> CatalogEntry:
     try:
-        return CatalogEntry(name=name, loaded=find_definition(catalog_dir, name), problem=None)
+        loaded = find_definition([folder], name).loaded
     except (DefinitionInvalidError, PolicyRefusedError, NotFoundError) as error:
-        return CatalogEntry(name=name, loaded=None, problem=error.problem())
+        return CatalogEntry(name=name, catalog=folder.name, bare=name, loaded=None, problem=error.problem())
+    return CatalogEntry(name=name, catalog=folder.name, bare=name, loaded=loaded, problem=None)

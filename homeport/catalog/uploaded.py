@@ -1,12 +1,15 @@
 """What an uploaded archive is: a definition, or a build context. Judged before its build is accepted."""
 
 import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from homeport.catalog.archive import survey_archive, unpack_archive
 from homeport.catalog.definition import APP_FILE
-from homeport.catalog.loaded import builds_images
+from homeport.catalog.loaded import LoadedDefinition, builds_images
+from homeport.catalog.owner_settings import settle_settings
 from homeport.catalog.reader import read_definition
 from homeport.catalog.sources import MAX_FILES, MAX_FOLDER_BYTES
 from homeport.errors import ArchiveRefusedError, InvalidInputError
@@ -22,7 +25,13 @@ class Uploaded:
 
 
 def judge_upload(
-    file: Path, *, name: str | None, dockerfile: str, max_bytes: int, max_files: int
+    file: Path,
+    *,
+    name: str | None,
+    dockerfile: str,
+    max_bytes: int,
+    max_files: int,
+    settings: Mapping[str, str] | None = None,
 ) -> Uploaded:
     """Looks through the archive; a definition is unpacked beside it for a moment, and read.
 
@@ -32,10 +41,11 @@ def judge_upload(
         dockerfile: which file a context is built by.
         max_bytes: the most that it may unpack to.
         max_files: the most entries.
+        settings: what the owner sets of a definition's settings.
 
     Raises:
         ArchiveRefusedError: it must not be unpacked, or holds neither app.yml nor the Dockerfile.
-        InvalidInputError: the name is missing, no label, or not the definition's.
+        InvalidInputError: the name is missing, no label, or not the definition's; or a setting is wrong.
         DefinitionInvalidError: its definition is incomplete or wrong.
         PolicyRefusedError: its definition asks for what is not allowed.
     """
@@ -43,7 +53,9 @@ def judge_upload(
         raise _wrong_name(f"{name[:80]!r} is no name for a build.", "not a label of 1 to 63 characters")
     files = survey_archive(file, max_bytes=max_bytes, max_files=max_files)
     if APP_FILE in files:
-        return _judge_definition(file, name)
+        return _judge_definition(file, name, max_files, settings or {})
+    if settings:
+        raise _no_settings(settings)
     if dockerfile not in files:
         raise ArchiveRefusedError(
             f"The archive has neither {APP_FILE} nor {dockerfile[:80]!r}.",
@@ -56,15 +68,44 @@ def judge_upload(
     return Uploaded(name=name, builds_images=True)
 
 
-def _judge_definition(file: Path, name: str | None) -> Uploaded:
+@contextmanager
+def judged_definition(file: Path, *, max_files: int) -> Iterator[LoadedDefinition]:
+    """The definition that an archive holds, unpacked beside it for as long as it is looked at.
+
+    Args:
+        file: the archive.
+        max_files: the most entries; a definition has its own bound, too.
+
+    Raises:
+        ArchiveRefusedError: it must not be unpacked.
+        DefinitionInvalidError: it is incomplete or wrong.
+        PolicyRefusedError: it asks for what is not allowed.
+    """
     with tempfile.TemporaryDirectory(dir=file.parent, prefix=".judged-") as beside:
         folder = Path(beside) / "definition"
-        unpack_archive(file, folder, max_bytes=MAX_FOLDER_BYTES, max_files=MAX_FILES)
-        loaded = read_definition(folder)
-    own = loaded.definition.name
-    if name not in (None, own):
-        raise _wrong_name(f"The definition is named {own!r}, and the build {name!r}.", "not the definition's")
-    return Uploaded(name=own, builds_images=builds_images(loaded))
+        unpack_archive(file, folder, max_bytes=MAX_FOLDER_BYTES, max_files=min(max_files, MAX_FILES))
+        yield read_definition(folder)
+
+
+def _judge_definition(file: Path, name: str | None, max_files: int, settings: Mapping[str, str]) -> Uploaded:
+    with judged_definition(file, max_files=max_files) as loaded:
+        settle_settings(loaded.definition, settings)
+        own = loaded.definition.name
+        if name not in (None, own):
+            what = f"The definition is named {own!r}, and the build {name!r}."
+            raise _wrong_name(what, "not the definition's")
+        return Uploaded(name=own, builds_images=builds_images(loaded))
+
+
+def _no_settings(settings: Mapping[str, str]) -> InvalidInputError:
+    return InvalidInputError(
+        "A build context has no settings.",
+        why="Settings are those that a definition names in its app.yml.",
+        remedy="Leave them out, or send a definition.",
+        errors=[
+            {"pointer": f"/settings/{name[:100]}", "detail": "there is no such setting"} for name in settings
+        ],
+    )
 
 
 def _wrong_name(what: str, detail: str) -> InvalidInputError:

@@ -5,7 +5,7 @@ goes on where this one stopped; but a tag without a row in the ledger would be a
 """
 
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from build_cache.labels import BUILT_LABEL
 from homeport.catalog.archive import unpack_archive
-from homeport.catalog.catalog import find_definition
+from homeport.catalog.catalog import find_in_force
 from homeport.catalog.definition import APP_FILE
 from homeport.catalog.loaded import BuildSpec, LoadedDefinition
 from homeport.catalog.reader import read_definition
@@ -21,6 +21,7 @@ from homeport.errors import EngineRefusedError, InvalidInputError
 from homeport.host.files import remove_tree
 from homeport.plans import Plan, Step, StepRun
 from homeport.state import images, jobs
+from homeport.state.catalogs import stored_folders
 from homeport.state.uploads import remove_upload, upload_path
 from workers.operation import OperationContext, RunningJob
 from workers.operations.engine_wait import wait_for_engine
@@ -58,7 +59,8 @@ class BuildContext:
             PolicyRefusedError: it asks for what is not allowed.
         """
         if self.upload is None:
-            return find_definition(self.tools.settings.catalog_dir, self._name)
+            folders = partial(stored_folders, self.tools.database, self.tools.settings)
+            return find_in_force(folders, self._name).loaded
         return read_definition(self.folder) if (self.folder / APP_FILE).exists() else None
 
     @property

@@ -1,18 +1,19 @@
 """What the steps of an install share: whose app it is, its definition, its rendered project."""
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Final
 
 from sqlalchemy import Connection
 
 from compose.render import render_project
 from compose.values import HealthExpectation, ProjectFacts, RenderedProject
-from homeport.catalog.catalog import find_definition
+from homeport.catalog.catalog import find_in_force
 from homeport.catalog.loaded import LoadedDefinition
 from homeport.catalog.reader import read_definition
 from homeport.placeholders import replace_placeholders
 from homeport.state import apps, claims
+from homeport.state.catalogs import stored_folders
 from workers.operation import RunningJob
 from workers.operations.wanted import Source, WantedImage, images_to_build
 from workers.tools import Tools
@@ -43,7 +44,8 @@ class InstallContext:
         rendering = self.running.record_of("render project") or {}
         if rendering.get("snapshot"):
             return read_definition(self.facts.project_dir / SNAPSHOT)
-        return find_definition(self.tools.settings.catalog_dir, self._definition)
+        folders = partial(stored_folders, self.tools.database, self.tools.settings)
+        return find_in_force(folders, self._definition).loaded
 
     @cached_property
     def app_facts(self) -> ProjectFacts:

@@ -36,8 +36,10 @@ def test_accepted_builds_and_trims_come_back_as_they_were_given(box: Box) -> Non
 
     assert [box.job(job) for job in (catalog, upload, caches)] == [catalog, upload, caches]
     assert (catalog.kind, catalog.subject, catalog.queue) == (JobKind.BUILD, "build:wiki", Queue.BUILDS)
-    assert catalog.parameters == {"definition": "wiki"}
-    assert upload.parameters == {"upload": "u1", "name": "mine", "dockerfile": "Dockerfile"}
+    assert catalog.parameters == {"definition": "wiki", "catalog": None, "settings": {}}
+    assert upload.parameters == {
+        "upload": "u1", "name": "mine", "dockerfile": "Dockerfile", "settings": {},
+    }  # fmt: skip
     assert (caches.kind, caches.subject, caches.queue) == (JobKind.CLEANUP, "box:caches", Queue.UPKEEP)
     assert caches.parameters == {"ecosystems": ["npm"], "to_bytes": 5}
 

@@ -74,10 +74,14 @@ def test_an_install_holds_all_that_it_needs(box: Box) -> None:
 
     assert job.parameters == {
         "definition": "dokuwiki",
+        "catalog": "homeport",
+        "upload": None,
         "identifier": "wiki",
         "app_id": 1,
         "host_name": "wiki.localhost",
         "host_port": 35001,
+        "permissions": [],
+        "settings": {},
     }
     with box.database.read() as conn:
         claims = {(row.kind, row.value) for row in conn.execute(select(CLAIMS))}

@@ -2,10 +2,14 @@ from pathlib import Path
 
 import pytest
 
-from homeport.catalog.catalog import find_definition, list_definitions
+from homeport.catalog.catalog import SHIPPED, CatalogFolder, find_definition, list_definitions
 from homeport.errors import DefinitionInvalidError, NotFoundError
 
 from .conftest import APP, MakeDefinition
+
+
+def shipped(folder: Path) -> CatalogFolder:
+    return CatalogFolder(name=SHIPPED, path=folder)
 
 
 def test_definitions_are_listed_by_name_and_broken_ones_with_their_problem(
@@ -15,7 +19,7 @@ def test_definitions_are_listed_by_name_and_broken_ones_with_their_problem(
     make_definition({"app.yml": "name: [\n"}, name="broken")
     (tmp_path / "no-definition").mkdir()
 
-    broken, wiki = list_definitions(tmp_path)
+    broken, wiki = list_definitions([shipped(tmp_path)])
 
     assert (broken.name, broken.loaded, broken.definition) == ("broken", None, None)
     assert broken.problem is not None
@@ -27,7 +31,7 @@ def test_definitions_are_listed_by_name_and_broken_ones_with_their_problem(
 
 
 def test_a_catalog_that_is_not_there_has_nothing(tmp_path: Path) -> None:
-    assert list_definitions(tmp_path / "absent") == []
+    assert list_definitions([shipped(tmp_path / "absent")]) == []
 
 
 @pytest.mark.parametrize("name", ["absent", "../wiki", "", ".", "/etc", "Wiki"])
@@ -37,7 +41,7 @@ def test_a_name_that_the_catalog_lacks_is_not_found(
     make_definition(name="wiki")
 
     with pytest.raises(NotFoundError) as caught:
-        find_definition(tmp_path, name)
+        find_definition([shipped(tmp_path)], name)
 
     assert caught.value.facts == {"kind": "definition", "name": name}
 
@@ -47,7 +51,7 @@ def test_a_misspelt_name_gets_the_nearest_one(make_definition: MakeDefinition, t
 
     for name, near in (("wikki", True), ("photos", False)):
         with pytest.raises(NotFoundError) as caught:
-            find_definition(tmp_path, name)
+            find_definition([shipped(tmp_path)], name)
         assert ("Did you mean 'wiki'?" in caught.value.remedy) is near
 
 
@@ -57,6 +61,6 @@ def test_a_definition_of_another_name_than_its_folder_is_refused(
     make_definition({"app.yml": APP.replace("name: wiki", "name: other")}, name="wiki")
 
     with pytest.raises(DefinitionInvalidError) as caught:
-        find_definition(tmp_path, "wiki")
+        find_definition([shipped(tmp_path)], "wiki")
 
     assert caught.value.findings[0].rule == "name-differs"

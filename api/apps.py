@@ -1,19 +1,23 @@
 """Apps: install, list, show, uninstall, and their logs."""
 
 import uuid
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 from aiohttp import web
+from sqlalchemy import Connection
 
 from api.context import Context
 from api.jobs import accepted
+from api.parsing import read_body
 from api.streams import EVENT_STREAM, PLAIN_TEXT, comment, server_sent_event
-from homeport.catalog.loaded import builds_images
-from homeport.jobs import queue_of
-from homeport.models import App
-from homeport.names import check_app_id, check_host_name, check_identifier, full_host_name
-from homeport.shapes import AppLogsQuery, InstallRequest, PageQuery, UninstallQuery
+from api.uploads import ARCHIVES, accept_upload, refuse_query
+from homeport.catalog.terms import settle_terms
+from homeport.catalog.uploaded import judged_definition
+from homeport.models import App, Job
+from homeport.shapes import AppLogsQuery, InstallQuery, InstallRequest, PageQuery, UninstallQuery
 from homeport.state.accept import accept_install, accept_uninstall
 from homeport.state.apps import find_app, list_apps, no_such_app
 from homeport.wire import app_json, key_of, page
@@ -21,31 +25,31 @@ from homeport.wire import app_json, key_of, page
 _LONGEST_LINE = 64 * 1024  # what has no line's end for so long is sent as a line
 
 
-async def install(context: Context, *, body: InstallRequest) -> web.Response:
-    """Installs a definition of the catalog."""
-    definition = await context.definitions.find(body.definition)
-    name = definition.definition.name
-    identifier = check_identifier(name if body.identifier is None else body.identifier)
-    host_label = identifier if body.host_name is None else body.host_name
-    host_name = check_host_name(full_host_name(host_label, context.settings.domain))
-    app_id = None if body.app_id is None else check_app_id(body.app_id)
-    ports = sorted({port["host_port"] for port in definition.shown_ports})
-    queue = queue_of(builds_images=builds_images(definition))
-
+async def install(context: Context, *, request: web.Request, query: InstallQuery) -> web.Response:
+    """Installs a definition of the catalog, or one that is sent with the request."""
+    if request.content_type in ARCHIVES:
+        return accepted(context, await _accept_archive(context, request, query))
+    body = await read_body(request, InstallRequest)
+    refuse_query(query)
+    found = await context.definitions.find(body.definition)
+    terms = settle_terms(found.loaded, body, context.settings.domain, datetime.now(UTC))
     job = await context.writer.write(
         lambda connection: accept_install(
-            connection,
-            job_id=uuid.uuid4().hex,
-            identifier=identifier,
-            host_name=host_name,
-            app_id=app_id,
-            ports=ports,
-            definition=name,
-            queue=queue,
-            now=datetime.now(UTC),
+            connection, job_id=uuid.uuid4().hex, catalog=found.catalog, upload=None, **terms
         )
     )
     return accepted(context, job)
+
+
+async def _accept_archive(context: Context, request: web.Request, query: InstallQuery) -> Job:
+    def judge(archive: Path) -> Mapping[str, Any]:
+        with judged_definition(archive, max_files=context.settings.unpacked_max_files) as loaded:
+            return settle_terms(loaded, query, context.settings.domain, datetime.now(UTC))
+
+    def accept(connection: Connection, upload: str, terms: Mapping[str, Any]) -> Job:
+        return accept_install(connection, job_id=upload, catalog=None, upload=upload, **terms)
+
+    return await accept_upload(context, request, judge, accept)
 
 
 async def uninstall(context: Context, *, identifier: str, query: UninstallQuery) -> web.Response:

@@ -11,12 +11,16 @@ from api import apps, builds, caches, catalog, events, jobs, system, tokens
 from api.context import CONTEXT
 from api.parsing import read_body, read_query
 from api.streams import EVENT_STREAM, PLAIN_TEXT
+from api.uploads import ARCHIVES
 from homeport.shapes import (
     AppShape,
     BuildRequest,
     CacheShape,
     CatalogEntryShape,
+    CatalogShape,
+    ConversionShape,
     DefinitionShape,
+    InstallRequest,
     JobShape,
     NewTokenShape,
     NoQuery,
@@ -83,15 +87,18 @@ async def openapi(*, request: web.Request) -> web.Response:
 DOCUMENT: Final = web.AppKey("document", dict[str, Any])
 _LOG: Final = f"{PLAIN_TEXT},{EVENT_STREAM}"
 
-_BUILD: Final = {"application/json": BuildRequest, **dict.fromkeys(builds.ARCHIVES)}
+_BUILD: Final = {"application/json": BuildRequest, **dict.fromkeys(ARCHIVES)}
+_INSTALL: Final = {"application/json": InstallRequest, **dict.fromkeys(ARCHIVES)}
+_ARCHIVE_PROBLEMS: Final = (404, 413, 422, 503, 504, 507)
+_SOURCES: Final = "/v1/catalog/sources"
 
 ROUTES: Final[tuple[Route, ...]] = (
-    _route("POST", "/v1/apps", apps.install, {202: JobShape}, 404, 409, 413, 422, 503),
+    _route("POST", "/v1/apps", apps.install, {202: JobShape}, 403, 409, *_ARCHIVE_PROBLEMS, takes=_INSTALL),
     _route("GET", "/v1/apps", apps.list_all, {200: Page[AppShape]}, 422),
     _route("GET", "/v1/apps/{identifier}", apps.show, {200: AppShape}, 404),
     _route("DELETE", "/v1/apps/{identifier}", apps.uninstall, {202: JobShape}, 404, 409, 422, 503),
     _route("GET", "/v1/apps/{identifier}/logs", apps.logs, {200: _LOG}, 404, 422, 503),
-    _route("POST", "/v1/builds", builds.create, {202: JobShape}, 404, 413, 422, 503, 504, 507, takes=_BUILD),
+    _route("POST", "/v1/builds", builds.create, {202: JobShape}, *_ARCHIVE_PROBLEMS, takes=_BUILD),
     _route("GET", "/v1/caches", caches.list_all, {200: Page[CacheShape]}, 503),
     _route("POST", "/v1/caches/trim", caches.trim, {202: JobShape}, 413, 422, 503),
     _route("GET", "/v1/jobs", jobs.list_all, {200: Page[JobShape]}, 422),
@@ -100,7 +107,13 @@ ROUTES: Final[tuple[Route, ...]] = (
     _route("GET", "/v1/jobs/{id}/log", jobs.log, {200: PLAIN_TEXT}, 404, 422),
     _route("GET", "/v1/events", events.stream, {200: EVENT_STREAM}, 422),
     _route("GET", "/v1/catalog", catalog.list_all, {200: Page[CatalogEntryShape]}),
+    _route("GET", _SOURCES, catalog.list_sources, {200: Page[CatalogShape]}),
+    _route("POST", _SOURCES, catalog.add_source, {202: JobShape}, 409, 413, 422, 503),
+    _route("DELETE", f"{_SOURCES}/{{name}}", catalog.remove_source, {204: None}, 404, 409, 503),
+    _route("POST", "/v1/catalog/refresh", catalog.refresh, {202: JobShape}, 404, 413, 422, 503),
     _route("GET", "/v1/catalog/{name}", catalog.show, {200: DefinitionShape}, 404, 422),
+    _route("GET", "/v1/catalog/{catalog}/{name}", catalog.show_qualified, {200: DefinitionShape}, 404, 422),
+    _route("POST", "/v1/convert", catalog.convert, {200: ConversionShape}, 413, 422),
     _route("GET", "/v1/tokens", tokens.list_all, {200: Page[TokenShape]}),
     _route("POST", "/v1/tokens", tokens.create, {201: NewTokenShape}, 409, 413, 422, 503),
     _route("DELETE", "/v1/tokens/{name}", tokens.revoke, {204: None}, 404, 503),

@@ -1,20 +1,19 @@
 """Tokens: list, create, revoke."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 from aiohttp import web
 
 from api.context import Context
 from homeport.shapes import TokenRequest
 from homeport.state.tokens import create_token, list_tokens, revoke_token
-from homeport.wire import time_json
+from homeport.wire import token_json
 
 
 async def list_all(context: Context) -> web.Response:
     """The tokens' names; their secrets are stored nowhere."""
     tokens = await context.read(list_tokens)
-    items = [_shape(token.name, token.created_at, token.expires_at) for token in tokens]
+    items = [token_json(token.name, token.created_at, token.expires_at) for token in tokens]
     return web.json_response({"items": items, "next": None})
 
 
@@ -23,7 +22,9 @@ async def create(context: Context, *, body: TokenRequest) -> web.Response:
     now = datetime.now(UTC)
     plain = await context.writer.write(lambda connection: create_token(connection, body.name, now))
     return web.json_response(
-        {**_shape(body.name, now, None), "token": plain}, status=201, headers={"Cache-Control": "no-store"}
+        {**token_json(body.name, now, None), "token": plain},
+        status=201,
+        headers={"Cache-Control": "no-store"},
     )
 
 
@@ -32,11 +33,3 @@ async def revoke(context: Context, *, name: str) -> web.Response:
     await context.writer.write(lambda connection: revoke_token(connection, name))
     context.tokens.forget()
     return web.Response(status=204)
-
-
-def _shape(name: str, created_at: datetime, expires_at: datetime | None) -> dict[str, Any]:
-    return {
-        "name": name,
-        "created_at": time_json(created_at),
-        "expires_at": time_json(expires_at),
-    }

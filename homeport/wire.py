@@ -117,6 +117,15 @@ def step_json(step: StepRow) -> dict[str, Any]:
     }
 
 
+def token_json(name: str, created_at: datetime, expires_at: datetime | None) -> dict[str, Any]:
+    """A token, without its secret."""
+    return {
+        "name": name,
+        "created_at": time_json(created_at),
+        "expires_at": time_json(expires_at),
+    }
+
+
 def event_json(event: StoredEvent) -> dict[str, Any]:
     """An event; `id` is its place in the stream."""
     return {

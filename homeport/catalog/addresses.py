@@ -68,8 +68,8 @@ def _checked_address(address: str) -> SplitResult:
     try:
         parts = urlsplit(address)
         has_host = bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        raise _refused(address, "It is no address.")
+    except ValueError as error:
+        raise _refused(address, "It is no address.") from error
     match parts.scheme:
         case "https":
             pass

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from homeport.catalog.policy_mounts import Mount, read_mount
+from homeport.catalog.policy_rules import CLOCK_FILES
 from homeport.catalog.scope import Scope
 
 
@@ -24,6 +25,24 @@ def name_anonymous(entry: Any, service: str) -> Any:
     if isinstance(entry, Mapping):
         return {**entry, "source": name}
     return f"{name}:{mount.target}"
+
+
+def never_made(entry: Any, project_dir: Path) -> Any:
+    """The item so that Docker makes nothing on the host where a bind outside the project does not exist."""
+    mount = parse_mount(entry)
+    if (
+        mount.kind != "bind"
+        or mount.source in CLOCK_FILES
+        or folder_in_project(mount.source, project_dir) is not None
+    ):
+        return entry
+    bind: dict[str, Any] = {"create_host_path": False}
+    if isinstance(entry, Mapping):
+        return {**entry, "bind": {**(entry.get("bind") or {}), **bind}}
+    if labels := sorted(mount.modes & {"z", "Z"}):
+        bind["selinux"] = labels[0]
+    long = {"type": "bind", "source": mount.source, "target": mount.target, "bind": bind}
+    return long | {"read_only": True} if "ro" in mount.modes else long
 
 
 def unmounted(service: Mapping[str, Any], folders: Iterable[str]) -> list[dict[str, str]]:

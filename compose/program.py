@@ -4,6 +4,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+from compose.values import COMPOSE_FILE
 from homeport.errors import ProgramMissingError
 from homeport.settings import Settings
 
@@ -32,6 +33,14 @@ def find_compose() -> str:
         remedy="Set the Python environment up again: `scripts/up` does.",
         program="docker-compose",
     )
+
+
+def compose_words(project_dir: Path, project: str) -> list[str]:
+    """Compose and its options for a project; its command follows."""
+    # an app may have written a .env into its folder: Compose would take its own settings from it
+    options = ["--progress", "json", "--project-name", project, "--env-file", "/dev/null"]
+    options += ["--file", str(project_dir / COMPOSE_FILE), "--project-directory", str(project_dir)]
+    return [find_compose(), *options]
 
 
 def compose_environment(settings: Settings) -> dict[str, str]:

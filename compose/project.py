@@ -4,11 +4,17 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
+from compose.created_service import PLAIN_RUNTIMES
+from compose.created_terms import created_terms
 from compose.failures import failed_dependency, foreign_container, port_in_the_way, start_failure
 from compose.health import dependency_error
-from compose.program import compose_environment, find_compose
+from compose.host_paths import check_host_paths
+from compose.program import compose_environment, compose_words
 from compose.progress import ComposeProgress
+from compose.resolved import resolve_project
+from compose.resolved_terms import resolved_terms
 from compose.start_watch import StartWatch
+from compose.terms import require_covered
 from compose.values import APP_LABEL, COMPOSE_FILE, HealthExpectation, RenderedProject
 from homeport.errors import (
     CancelledError,
@@ -69,26 +75,27 @@ class ProjectRunner:
             log: gets Compose's messages.
 
         Raises:
-            PolicyRefusedError: what Compose understood or Docker made is not what was granted.
+            PolicyRefusedError: what Compose understood or Docker made is not what was granted, or a path
+                of the host that was granted is missing or leads elsewhere.
+            CeilingReachedError: Compose did not answer.
             ForeignObjectError: a container of the project's name or of a name in it is not ours.
             StartFailedError: Compose failed for another reason.
         """
         self._make_way(project)
-        progress = ComposeProgress(rendered.objects, lambda _fraction, _detail: None, log)
-        try:
-            result = self._compose(
-                project_dir,
-                project,
-                ["up", "--no-start", "--no-build", "--pull", "never", "--remove-orphans"],
-                control=control,
-                on_line=progress.feed,
-                ceiling_s=_WORK_S,
-            )
-        except (CancelledError, CeilingReachedError):
-            self._settle(project)
-            raise
-        if result.exit_code != 0:
-            raise self._start_failure(project, progress.error, result)
+        if rendered.host_paths:
+            settings, engine_folder = self._settings, self._engine.root_dir()
+            kept = [settings.state_dir, settings.run_dir, settings.catalog_dir, engine_folder]
+            check_host_paths(rendered.host_paths, kept)
+        resolved = resolve_project(self._settings, project_dir, project, control=control)
+        require_covered(resolved_terms(resolved, rendered, project_dir), granted)
+        self._make(project_dir, project, rendered.objects, control, log)
+        inspection = self._engine.inspect_project(
+            project, networks=rendered.networks, volumes=rendered.volumes
+        )
+        runtimes = PLAIN_RUNTIMES
+        if not inspection.runtimes <= runtimes:
+            runtimes |= {self._engine.default_runtime()}
+        require_covered(created_terms(inspection, rendered, project_dir, runtimes=runtimes), granted)
 
     def up(
         self,
@@ -203,6 +210,25 @@ class ProjectRunner:
         found = self._engine.volumes([f"{PROJECT_LABEL}={project}", APP_LABEL])
         return tuple(sorted(volume.name for volume in found))
 
+    def _make(
+        self, project_dir: Path, project: str, objects: int, control: Control, log: Callable[[str], None]
+    ) -> None:
+        progress = ComposeProgress(objects, lambda _fraction, _detail: None, log)
+        try:
+            result = self._compose(
+                project_dir,
+                project,
+                ["up", "--no-start", "--no-build", "--pull", "never", "--remove-orphans"],
+                control=control,
+                on_line=progress.feed,
+                ceiling_s=_WORK_S,
+            )
+        except (CancelledError, CeilingReachedError):
+            self._settle(project)
+            raise
+        if result.exit_code != 0:
+            raise self._start_failure(project, progress.error, result)
+
     def _make_way(self, project: str) -> None:
         """Removes what an interrupted Compose left half done; refuses a project that is somebody else's.
 
@@ -290,11 +316,8 @@ class ProjectRunner:
         on_line: Callable[[str], None],
         ceiling_s: float,
     ) -> ProgramResult:
-        # an app may have written a .env into its folder: Compose would take its own settings from it
-        options = ["--progress", "json", "--project-name", project, "--env-file", "/dev/null"]
-        options += ["--file", str(project_dir / COMPOSE_FILE), "--project-directory", str(project_dir)]
         return run_program(
-            [find_compose(), *options, *arguments],
+            [*compose_words(project_dir, project), *arguments],
             environment=compose_environment(self._settings),
             control=control,
             on_line=on_line,

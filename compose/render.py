@@ -1,13 +1,14 @@
 """From a definition to the final compose document. Pure: what is given decides all of it."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from compose.guard import check_rendered
 from compose.limits import service_limits, sum_limits
 from compose.mounts import folder_in_project, parse_mount, unmounted
 from compose.ports import further_ports, render_ports, web_port
+from compose.resolved_terms import resolved_terms
 from compose.services import ServiceFrame, may_end, render_service
+from compose.terms import require_covered
 from compose.values import (
     APP_ID_LABEL,
     APP_LABEL,
@@ -19,7 +20,9 @@ from compose.values import (
     RenderedProject,
 )
 from homeport.catalog.composition import as_variables, escape_dollars
+from homeport.catalog.granting import require_granted
 from homeport.catalog.loaded import LoadedDefinition
+from homeport.catalog.policy_rules import CLOCK_FILES
 from homeport.catalog.yaml12 import dump_yaml
 from homeport.permissions import Permission
 from homeport.placeholders import replace_in_tree
@@ -49,7 +52,8 @@ def render_project(
             without a name for each, which neither an uninstall nor the next install finds again.
 
     Raises:
-        PolicyRefusedError: the outcome asks for what no app may have.
+        PermissionsNotGrantedError: the definition needs more than was granted.
+        PolicyRefusedError: the outcome asks for what no app may have, or what was not granted.
     """
     definition = loaded.definition
     template = _with_image_volumes(_filled(loaded.template, app), image_volumes or {})
@@ -62,9 +66,8 @@ def render_project(
         name: render_service(template["services"][name], frame, settings) for name, frame in frames.items()
     }
     document = _document(template, app.project, services, labels)
-    check_rendered(document, project_dir=app.project_dir, publish_address=settings.publish_address)
     escaped = _with_texts(document, escape_dollars)
-    return RenderedProject(
+    rendered = RenderedProject(
         project=app.project,
         document=escaped,
         text=dump_yaml(escaped),
@@ -78,7 +81,13 @@ def render_project(
         data_folders=definition.data,
         bind_folders=_bind_folders(services, app),
         ports=further,
+        host_paths=_host_paths(services, app),
     )
+    require_covered(
+        resolved_terms(escaped, rendered, app.project_dir, file="the rendered project"),
+        require_granted(loaded, granted),
+    )
+    return rendered
 
 
 def _frames(
@@ -97,6 +106,7 @@ def _frames(
             name=name,
             image=images[name],
             labels=_labels(loaded, app),
+            project_dir=app.project_dir,
             container_name=app.identifier if name == loaded.main else _second_name(service, app),
             ports=render_ports(name, ports, address=settings.publish_address),
             limits=service_limits(
@@ -198,10 +208,18 @@ def _owned(about: Any, labels: Mapping[str, str]) -> dict[str, Any]:
 
 def _bind_folders(services: Mapping[str, Mapping[str, Any]], app: ProjectFacts) -> tuple[str, ...]:
     """What is mounted from the project folder, relative to it, each once."""
-    found: dict[str, None] = {}
+    found = (folder_in_project(source, app.project_dir) for source in _bound(services))
+    return tuple(dict.fromkeys(folder for folder in found if folder is not None))
+
+
+def _host_paths(services: Mapping[str, Mapping[str, Any]], app: ProjectFacts) -> tuple[str, ...]:
+    """What is mounted from elsewhere, each once; the files of the clock are everybody's."""
+    outside = (source for source in _bound(services) if folder_in_project(source, app.project_dir) is None)
+    return tuple(dict.fromkeys(source for source in outside if source not in CLOCK_FILES))
+
+
+def _bound(services: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """The source of every bind."""
     for service in services.values():
-        for entry in service.get("volumes", ()):
-            mount = parse_mount(entry)
-            if mount.kind == "bind" and (folder := folder_in_project(mount.source, app.project_dir)):
-                found[folder] = None
-    return tuple(found)
+        mounts = (parse_mount(entry) for entry in service.get("volumes", ()))
+        yield from (mount.source for mount in mounts if mount.kind == "bind")

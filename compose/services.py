@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from compose.limits import render_limits
-from compose.mounts import name_anonymous
-from compose.values import SERVICE_LABEL
+from compose.mounts import name_anonymous, never_made
+from compose.values import MAY_GAIN, NEVER_GAIN, SERVICE_LABEL
 from homeport.catalog.composition import as_variables
 from homeport.models import Limits
 from homeport.settings import Settings
@@ -34,6 +35,7 @@ class ServiceFrame:
     image: str
     labels: Mapping[str, str]
     container_name: str | None
+    project_dir: Path
     ports: list[dict[str, Any]]
     limits: Limits
     is_awaited: bool
@@ -49,16 +51,27 @@ def render_service(template: Mapping[str, Any], frame: ServiceFrame, settings: S
     service |= kept
     service["labels"] = {**as_variables(template.get("labels")), **frame.labels, SERVICE_LABEL: frame.name}
     service["restart"] = restart_rule(template, is_awaited=frame.is_awaited)
-    service["security_opt"] = ["no-new-privileges:true"]  # the only one that the policy lets through
+    service["security_opt"] = _security_options(template)
+    # an engine whose cgroups are of version 1 would show the host's
+    service.setdefault("cgroup", "private")
     service["logging"] = _logging(settings)
     service |= render_limits(frame.limits)
-    if frame.ports:
+    if frame.ports and template.get("network_mode") != "host":  # there, what listens is reached as it is
         service["ports"] = frame.ports
     if "volumes" in template:
-        service["volumes"] = [name_anonymous(entry, frame.name) for entry in template["volumes"] or ()]
+        volumes = [name_anonymous(entry, frame.name) for entry in template["volumes"] or ()]
+        service["volumes"] = [never_made(entry, frame.project_dir) for entry in volumes]
     if check := _health_check(template.get("healthcheck"), settings):
         service["healthcheck"] = check
     return service
+
+
+def _security_options(template: Mapping[str, Any]) -> list[str]:
+    """The template's own, which its owner granted, and that privileges are not gained unless they may be."""
+    said = [str(option) for option in template.get("security_opt") or ()]
+    further = [option for option in said if not option.startswith("no-new-privileges")]
+    may_gain = any(option.startswith("no-new-privileges") and option.endswith("false") for option in said)
+    return [MAY_GAIN if may_gain else NEVER_GAIN, *further]
 
 
 def restart_rule(template: Mapping[str, Any], *, is_awaited: bool) -> str:

@@ -22,6 +22,12 @@ DEFINITION_LABEL: Final = "homeport.definition"
 VERSION_LABEL: Final = "homeport.version"
 SERVICE_LABEL: Final = "homeport.service"
 
+NEVER_GAIN: Final = "no-new-privileges:true"
+"""The security option that every service has unless its owner granted otherwise."""
+
+MAY_GAIN: Final = "no-new-privileges:false"
+"""What stands in its place where the owner did."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ProjectFacts:
@@ -82,7 +88,8 @@ class RenderedProject:
     `one_shot` those that may end with 0 and count as healthy; `limits` each service's, `limits_sum` their sum
     (None where one service has none); `volumes` and `networks` are named as Docker names them; folders are
     relative to the project folder: `data_folders` are the definition's own, `bind_folders` every one that is
-    mounted; `ports` are the published ones without the app's own host port.
+    mounted; `ports` are the published ones without the app's own host port; `host_paths` is what is mounted
+    of the host outside the project folder, by permission.
     """
 
     project: str
@@ -98,6 +105,7 @@ class RenderedProject:
     data_folders: tuple[str, ...]
     bind_folders: tuple[str, ...]
     ports: tuple[PublishedPort, ...]
+    host_paths: tuple[str, ...] = ()
 
     @property
     def objects(self) -> int:

@@ -3,7 +3,7 @@
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from homeport.host.engine_values import (
     EngineVersion,
     ImageState,
     NetworkState,
+    ProjectInspection,
     VolumeState,
     container_addresses,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "ImageState",
     "LogStream",
     "NetworkState",
+    "ProjectInspection",
     "PullProgress",
     "VolumeState",
 ]
@@ -89,6 +91,23 @@ class Engine:
     def project_containers(self, project: str) -> list[ContainerState]:
         """All containers of the compose project, by name."""
         return self.containers({PROJECT_LABEL: project})
+
+    def inspect_project(
+        self, project: str, *, networks: Collection[str], volumes: Collection[str]
+    ) -> ProjectInspection:
+        """The project's containers, and the networks and volumes of these names, as the engine has them."""
+        with translated(f"inspect the project {project}"):
+            listed = self._client.containers(all=True, filters={"label": f"{PROJECT_LABEL}={project}"})
+            return ProjectInspection(
+                containers=[self._client.inspect_container(row["Id"]) for row in listed],
+                networks=[row for row in self._client.networks() if row["Name"] in networks],
+                volumes=[row for row in self._client.volumes()["Volumes"] or () if row["Name"] in volumes],
+            )
+
+    def default_runtime(self) -> str:
+        """What the engine runs containers with where nothing is said."""
+        with translated("tell its runtime"):
+            return str(self._client.info().get("DefaultRuntime", ""))
 
     def publisher_of(self, port: int, protocol: str = "tcp") -> ContainerState | None:
         """The running container that publishes this port of the host, if there is one."""

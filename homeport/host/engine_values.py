@@ -1,7 +1,7 @@
 """What the Docker Engine says of containers, images, networks and volumes, as values. Pure."""
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -136,6 +136,20 @@ class VolumeState:
     name: str
     path: str
     labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectInspection:
+    """All that the engine has of a compose project, in the engine's own words: its API's JSON objects."""
+
+    containers: Sequence[Mapping[str, Any]]
+    networks: Sequence[Mapping[str, Any]]
+    volumes: Sequence[Mapping[str, Any]]
+
+    @property
+    def runtimes(self) -> frozenset[str]:
+        """What the containers are run with."""
+        return frozenset(container["HostConfig"].get("Runtime") or "runc" for container in self.containers)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Small projects for tests of the runner and of health, run on the private engine."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ from compose.project import ProjectRunner, write_project
 from compose.render import HealthExpectation, ProjectFacts, RenderedProject, render_project
 from homeport.catalog.reader import read_definition
 from homeport.host.engine import Engine
+from homeport.permissions import Permission, parse_permissions
 from homeport.settings import Settings
 
 IMAGE = "debian:bookworm-slim"
@@ -46,11 +47,23 @@ class Scratch:
     runner: ProjectRunner
     engine: Engine
     settings: Settings
+    permissions: tuple[Permission, ...]
 
     @property
     def project(self) -> str:
         """The compose project's name."""
         return self.facts.project
+
+    def create(self, granted: Sequence[str] | None = None) -> None:
+        """Makes its containers as an install does; `granted` in place of what its definition declares."""
+        self.runner.create(
+            self.facts.project_dir,
+            self.project,
+            rendered=self.rendered,
+            granted=self.permissions if granted is None else parse_permissions(granted),
+            control=Go(),
+            log=print,
+        )
 
     def up(self, control: Go | None = None) -> list[float]:
         """Starts it as an install does; the fractions of its progress."""
@@ -104,7 +117,9 @@ def scratch(
         project_dir=folder / f"scratch{number}",
         version="1",
     )
-    rendered = render_project(loaded, facts, images=loaded.pulled_services, settings=settings)
+    rendered = render_project(
+        loaded, facts, images=loaded.pulled_services, settings=settings, granted=loaded.permissions
+    )
     create_data_folders(facts.project_dir, rendered)
     write_project(facts.project_dir, rendered)
     engine = Engine(docker_host)
@@ -115,6 +130,7 @@ def scratch(
         runner=ProjectRunner(settings, engine),
         engine=engine,
         settings=settings,
+        permissions=loaded.permissions,
     )
     try:
         yield project

@@ -5,12 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from compose.guard import check_rendered
 from compose.render import ProjectFacts, RenderedProject, render_project
 from homeport.catalog.yaml12 import load_yaml
-from homeport.errors import PolicyRefusedError
 from homeport.models import Limits
 from tests.unit.compose.definitions import HYDRA, PAIR, definition, settings
 
@@ -233,57 +229,3 @@ def test_the_summary_is_json_without_the_document(tmp_path: Path) -> None:
     assert json.loads(json.dumps(summary)) == summary
     assert summary["bind_folders"] == ["config", "downloads"]
     assert "PRICE" not in json.dumps(summary)
-
-
-@pytest.mark.parametrize(
-    ("change", "rule"),
-    [
-        ({"privileged": True}, "privileged"),
-        ({"build": "."}, "key-not-allowed"),
-        ({"provider": {"type": "./evil"}}, "key-not-allowed"),
-        ({"network_mode": "host"}, "foreign-namespace"),
-        ({"pid": "container:other"}, "foreign-namespace"),
-        ({"pull_policy": "always"}, "image"),
-        ({"security_opt": ["seccomp=unconfined"]}, "security-options"),
-        ({"volumes": ["/etc:/etc"]}, "bind-outside-project"),
-        ({"volumes": ["./../other:/x"]}, "bind-outside-project"),
-        ({"volumes": ["/srv/projects/wiki:/x"]}, "bind-outside-project"),
-        ({"volumes": ["./docker-compose.yml:/x"]}, "bind-outside-project"),
-        ({"volumes": ["/var/run/docker.sock:/x"]}, "bind-outside-project"),
-        ({"volumes": ["/etc/localtime:/etc/localtime"]}, "bind-not-read-only"),
-        ({"volumes": [{"type": "npipe", "source": "x", "target": "/x"}]}, "mount-kind"),
-        ({"ports": [{"host_ip": "192.0.2.1", "published": "8000", "target": 1}]}, "port-address"),
-        ({"ports": [{"host_ip": "127.0.0.1", "published": "80", "target": 1}]}, "port-low"),
-    ],
-)
-def test_the_last_look_refuses_what_no_app_may_have(
-    tmp_path: Path, change: dict[str, Any], rule: str
-) -> None:
-    document = dict(render(tmp_path, HYDRA, HYDRA_APP).document)
-    document["services"] = {"hydra": {**document["services"]["hydra"], **change}}
-
-    with pytest.raises(PolicyRefusedError) as raised:
-        check_rendered(document, project_dir=Path("/srv/projects/wiki"), publish_address="0.0.0.0")
-
-    assert rule in {finding.rule for finding in raised.value.findings}
-
-
-@pytest.mark.parametrize(
-    ("kind", "about", "rule"),
-    [
-        ("volumes", {"driver_opts": {"o": "bind", "device": "/etc"}}, "driver-options"),
-        ("volumes", {"external": True}, "external"),
-        ("networks", {"name": "bridge"}, "fixed-name"),
-        ("networks", {"driver": "macvlan"}, "driver"),
-        ("configs", {"file": "/etc/shadow"}, "file-outside-project"),
-    ],
-)
-def test_the_last_look_refuses_what_is_not_the_app_s_own(
-    tmp_path: Path, kind: str, about: dict[str, Any], rule: str
-) -> None:
-    document = {**render(tmp_path, HYDRA, HYDRA_APP).document, kind: {"thing": about}}
-
-    with pytest.raises(PolicyRefusedError) as raised:
-        check_rendered(document, project_dir=Path("/srv/projects/wiki"), publish_address="0.0.0.0")
-
-    assert rule in {finding.rule for finding in raised.value.findings}

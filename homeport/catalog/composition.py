@@ -18,9 +18,9 @@ Template = dict[str, Any]
 ReadFile = Callable[[str], bytes]
 ReadTemplate = Callable[[str], YamlDocument]
 
-_REPLACED: Final = frozenset({"command", "entrypoint", "test"})
+_REPLACED: Final = frozenset({"command", "entrypoint", "gpus", "test"})
 """Lists that the extending service replaces as a whole."""
-_VARIABLES: Final = frozenset({"environment", "labels", "args"})
+_VARIABLES: Final = frozenset({"environment", "labels", "args", "sysctls"})
 _BY_NAME: Final = frozenset({"depends_on", "networks"})
 _MAX_CHAIN: Final = 16
 _OCTAL_MODE: Final = re.compile(r"[0-7]{1,5}")

@@ -36,6 +36,7 @@ def check_definition(
     return [
         *_check_names(app, template, definition),
         *_check_web(document, template, definition),
+        *_check_web_network(document, template, definition),
         *_check_images(document, template, definition),
         *_check_main(app, document, template, definition),
         *_check_configs(document, template),
@@ -77,6 +78,23 @@ def _check_web(
             there = f"{port.service}:{port.container_port}"
             what = f"HOST_PORT leads to {there}, but app.yml says {web.service}:{web.port}."
             yield port.scope.finding("web-port", what, f"Make them the same: `{here}`.")
+
+
+def _check_web_network(
+    document: YamlDocument, template: Mapping[str, Any], definition: Definition
+) -> Iterator[Finding]:
+    """The web service can publish a port, or listens on the box itself (`network_mode: host`)."""
+    web = definition.web
+    service = template["services"].get(web.service, {}) if web else {}
+    mode = str(service.get("network_mode") or "host")
+    if web is None or mode == "host":
+        return
+    path = ("services", web.service, "network_mode")
+    what = f"With `network_mode: {mode}` the web service has no port to publish."
+    remedy = "Leave it out here."
+    if mode.startswith("service:"):
+        remedy = f"Name the service whose network it uses: `web: {{service: {mode[8:]}, port: {web.port}}}`."
+    yield document.finding(path, "web-port", what, remedy)
 
 
 def _check_images(

@@ -60,6 +60,15 @@ class LoadedDefinition:
         """The names of all services, as the template orders them."""
         return tuple(self.template["services"])
 
+    @property
+    def web_on_host(self) -> bool:
+        """Whether the web page is on the box's own network: it answers on `web.port` of the box itself.
+
+        Nothing is published then, so nothing answers on the app's host port.
+        """
+        web = self.definition.web
+        return web is not None and self.template["services"][web.service].get("network_mode") == "host"
+
 
 def builds_images(loaded: LoadedDefinition) -> bool:
     """Whether installing the definition builds an image on the box."""

@@ -6,6 +6,7 @@ from typing import Any, Final
 from homeport.catalog.loaded import BuildSpec
 from homeport.catalog.policy_mounts import read_mount
 from homeport.catalog.policy_ports import read_ports
+from homeport.catalog.policy_powers import security_option
 from homeport.catalog.scope import Scope
 
 _SETTLED: Final = ("build", "deploy", "cpus", "mem_limit", "pids_limit")
@@ -47,17 +48,32 @@ def bind_folders(template: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def without_settled(template: Mapping[str, Any], builds: Mapping[str, BuildSpec]) -> dict[str, Any]:
-    """A copy of the template without what was read out of it, and without `version` and `x-...`."""
+    """A copy of the template without what was read out of it, and without `version` and `x-...`.
+
+    Devices that `deploy` reserves stand under `gpus`, and security options are written with `=`.
+    """
     rest = {key: value for key, value in template.items() if key != "version" and not key.startswith("x-")}
     rest["services"] = {
         name: {
             key: value
-            for key, value in service.items()
+            for key, value in _in_one_form(service).items()
             if key not in _SETTLED and not key.startswith("x-") and (key != "image" or name not in builds)
         }
         for name, service in template["services"].items()
     }
     return rest
+
+
+def _in_one_form(service: Mapping[str, Any]) -> dict[str, Any]:
+    """The service with its devices and security options in the one form in which they are rendered."""
+    written = dict(service)
+    if options := service.get("security_opt"):
+        written["security_opt"] = [security_option(option) for option in options]
+    resources = (service.get("deploy") or {}).get("resources") or {}
+    if reserved := (resources.get("reservations") or {}).get("devices"):
+        own = service.get("gpus") or []
+        written["gpus"] = [*([{"count": "all"}] if own == "all" else own), *reserved]
+    return written
 
 
 def _services(template: Mapping[str, Any]) -> Scope:

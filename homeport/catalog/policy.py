@@ -4,20 +4,36 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from homeport.catalog.definition import CONTEXT_NAME, SERVICE_CONTEXT
 from homeport.catalog.judgement import Judgement, Outcome
+from homeport.catalog.policy_files import (
+    check_build,
+    check_env_files,
+    check_extends,
+    check_file_inside,
+    check_labels,
+    check_valued,
+)
 from homeport.catalog.policy_mounts import check_mounts
 from homeport.catalog.policy_ports import check_ports
+from homeport.catalog.policy_powers import (
+    check_capabilities,
+    check_devices,
+    check_gpus,
+    check_groups,
+    check_namespace,
+    check_network_companions,
+    check_network_mode,
+    check_privileged,
+    check_security_options,
+    check_sysctls,
+)
 from homeport.catalog.policy_rules import (
     ALLOWED,
     FORBIDDEN_IN_SERVICE,
     HARMLESS,
     LOGGING_DRIVERS,
     NETWORK_DRIVERS,
-    NETWORK_MODES,
     REFUSED_LIMITS,
-    RESERVED_LABELS,
-    SECURITY_OPTIONS,
 )
 from homeport.catalog.scope import LineOf, Scope, check_interpolation, check_keys, unknown_key
 from homeport.errors import Finding
@@ -30,9 +46,8 @@ _IMAGE = re.compile(
 _IMAGE_ID = re.compile(r"(?:sha256:)?[0-9a-f]{12,64}")
 _CONTAINER_NAME = re.compile(r"APP_IDENTIFIER(?:[_.][a-z0-9_.-]+)?|[a-z0-9][a-z0-9_.-]*[_.]APP_IDENTIFIER")
 _RESTART = re.compile(r"no|always|unless-stopped|on-failure(?::[0-9]{1,4})?")
-_REMOTE_CONTEXT = re.compile(r"[a-z0-9+.-]+:|git@|github\.com/", re.IGNORECASE)
 
-_Check = Callable[[Scope], Iterator[Finding]]
+_Check = Callable[[Scope], Iterator[Outcome]]
 
 
 def judge_compose(document: Any, *, lines: LineOf, file: str) -> Judgement:
@@ -65,7 +80,7 @@ def _check_name(scope: Scope, name: str) -> Iterator[Finding]:
         yield scope.finding("name", what, "Use letters, digits, '.', '_' and '-', 63 at most.")
 
 
-def _check_service(service: Scope) -> Iterator[Finding]:
+def _check_service(service: Scope) -> Iterator[Outcome]:
     for key, inner in service.entries():
         if key in ALLOWED["service"]:
             if inner.value is not None and (check := _SERVICE_CHECKS.get(key)):
@@ -77,41 +92,8 @@ def _check_service(service: Scope) -> Iterator[Finding]:
             yield inner.finding(rule, f"`{key}` is not allowed. {why}", remedy)
         else:
             yield unknown_key(inner, key, "service")
-
-
-def _check_build(build: Scope) -> Iterator[Finding]:
-    context = build.get("context") if isinstance(build.value, dict) else build
-    if isinstance(build.value, dict):
-        yield from check_keys(build, "build")
-        if arguments := build.get("args"):
-            yield from _check_valued(arguments)
-        if labels := build.get("labels"):
-            yield from _check_labels(labels)
-        if further := build.get("additional_contexts"):
-            yield from _check_further_contexts(further)
-    yield from _check_context(context or build, context.value if context else ".")
-
-
-def _check_further_contexts(contexts: Scope) -> Iterator[Finding]:
-    named = [(name, inner, inner.value) for name, inner in contexts.entries()]
-    named += [
-        (parts[0], item, parts[2]) for item in contexts.items() for parts in [item.value.partition("=")]
-    ]
-    for name, inner, text in named:
-        if not isinstance(text, str) or not text or not CONTEXT_NAME.fullmatch(name):
-            what = f"{name[:60]!r} is no name of a build context, or names nothing."
-            yield inner.finding("build-context", what, "Write `name: ./folder` or `name: service:web`.")
-        elif not text.startswith(SERVICE_CONTEXT):
-            yield from _check_context(inner, text)
-
-
-def _check_context(context: Scope, text: str) -> Iterator[Finding]:
-    if _REMOTE_CONTEXT.match(text) or text.endswith(".git"):
-        what = f"The build context {text[:80]} is not in the definition."
-        yield context.finding("build-remote-context", what, "Put its files into the definition: `./app`.")
-    elif text.startswith(("/", "~")) or ".." in text.split("/"):
-        what = f"The build context {text[:80]} is outside the definition."
-        yield context.finding("build-context", what, "Use a folder of the definition: `./app`.")
+    yield from check_sysctls(service)
+    yield from check_network_companions(service)
 
 
 def _check_image(image: Scope) -> Iterator[Finding]:
@@ -132,49 +114,6 @@ def _check_container_name(name: Scope) -> Iterator[Finding]:
         )
 
 
-def _check_network_mode(mode: Scope) -> Iterator[Finding]:
-    text = mode.value
-    if text in NETWORK_MODES or text.startswith("service:"):
-        return
-    rule = (
-        "host-namespace"
-        if text == "host"
-        else "foreign-object"
-        if text.startswith("container:")
-        else "network"
-    )
-    what = f"`network_mode: {text[:60]}` is not allowed: an app has networks of its own."
-    yield mode.finding(rule, what, "Leave it out, and name ports under `ports`.")
-
-
-def _check_labels(labels: Scope) -> Iterator[Finding]:
-    keys = [(key, inner) for key, inner in labels.entries()]
-    keys += [(item.value.partition("=")[0], item) for item in labels.items()]
-    for key, inner in keys:
-        if key.strip().startswith(RESERVED_LABELS):
-            yield inner.finding(
-                "label-reserved", f"The label {key[:60]!r} is not for templates.", "Leave it out."
-            )
-
-
-def _check_valued(variables: Scope) -> Iterator[Finding]:
-    """Variables without a value would be taken from the environment of the host."""
-    names = [inner for _, inner in variables.entries() if inner.value is None]
-    names += [item for item in variables.items() if "=" not in item.value]
-    for inner in names:
-        what = "A variable without a value is taken from the environment of the host."
-        yield inner.finding(
-            "environment-from-host", what, 'Give it a value, "" perhaps, or name it in app.yml\'s settings.'
-        )
-
-
-def _check_security(options: Scope) -> Iterator[Finding]:
-    for item in options.items():
-        if item.value not in SECURITY_OPTIONS:
-            what = f"The security option {item.value[:60]!r} is not allowed."
-            yield item.finding("privileges", what, "Leave it out; no-new-privileges is always on.")
-
-
 def _check_healthcheck(check: Scope) -> Iterator[Finding]:
     yield from check_keys(check, "healthcheck")
 
@@ -191,12 +130,16 @@ def _check_logging(logging: Scope) -> Iterator[Finding]:
         yield from check_keys(options, "logging.options")
 
 
-def _check_deploy(deploy: Scope) -> Iterator[Finding]:
+def _check_deploy(deploy: Scope) -> Iterator[Outcome]:
     yield from check_keys(deploy, "deploy")
     if resources := deploy.get("resources"):
         yield from check_keys(resources, "deploy.resources")
         if limits := resources.get("limits"):
             yield from check_keys(limits, "deploy.resources.limits")
+        if reservations := resources.get("reservations"):
+            yield from check_keys(reservations, "deploy.resources.reservations")
+            if devices := reservations.get("devices"):
+                yield from check_gpus(devices)
 
 
 def _check_networks_of_service(networks: Scope) -> Iterator[Finding]:
@@ -227,29 +170,6 @@ def _check_maps(kind: str) -> _Check:
     return check
 
 
-def _check_extends(extends: Scope) -> Iterator[Finding]:
-    yield from check_keys(extends, "extends")
-    if file := extends.get("file"):
-        yield from _check_file_inside(file, "extends")
-
-
-def _check_env_files(files: Scope) -> Iterator[Finding]:
-    for item in files.items():
-        yield from check_keys(item, "env_file item")
-        path = item.get("path") if isinstance(item.value, dict) else item
-        if path:
-            yield from _check_file_inside(path, "env_file")
-
-
-def _check_file_inside(file: Scope, key: str) -> Iterator[Finding]:
-    text = file.value
-    if text.startswith(("/", "~", "$")) or ".." in text.split("/") or ":" in text or "WEBAPP_PATH" in text:
-        what = f"`{key}` names {text[:80]}, which is outside the definition."
-        yield file.finding(
-            f"{key.replace('_', '-')}-outside", what, "Name a file of the definition: `./name`."
-        )
-
-
 def _check_references(services: Scope) -> Iterator[Finding]:
     """Services that services name must be there."""
     for _, service in services.entries():
@@ -274,34 +194,44 @@ def _check_top_level(top: Scope) -> Iterator[Finding]:
             yield from _check_name(inner, name)
             yield from check_keys(inner, kind)
             if labels := inner.get("labels"):
-                yield from _check_labels(labels)
+                yield from check_labels(labels)
             driver = inner.get("driver")
             allowed = NETWORK_DRIVERS if kind == "network" else {"local"}
             if driver and driver.value not in allowed:
                 what = f"The {kind} driver {str(driver.value)[:60]!r} is not allowed."
                 yield driver.finding(f"{kind}-driver", what, "Leave it out.")
             if (file := inner.get("file")) and kind == "config":
-                yield from _check_file_inside(file, "config")
+                yield from check_file_inside(file, "config")
 
 
 _SERVICE_CHECKS: Final[dict[str, _Check]] = {
-    "build": _check_build,
+    "build": check_build,
+    "cap_add": check_capabilities,
+    "cgroup": check_namespace,
     "configs": _check_maps("configs item"),
     "container_name": _check_container_name,
     "depends_on": _check_maps("depends_on item"),
     "deploy": _check_deploy,
-    "env_file": _check_env_files,
-    "environment": _check_valued,
-    "extends": _check_extends,
+    "devices": check_devices,
+    "env_file": check_env_files,
+    "environment": check_valued,
+    "extends": check_extends,
+    "gpus": check_gpus,
+    "group_add": check_groups,
     "healthcheck": _check_healthcheck,
     "image": _check_image,
-    "labels": _check_labels,
+    "ipc": check_namespace,
+    "labels": check_labels,
     "logging": _check_logging,
-    "network_mode": _check_network_mode,
+    "network_mode": check_network_mode,
     "networks": _check_networks_of_service,
     "restart": _check_restart,
-    "security_opt": _check_security,
+    "pid": check_namespace,
+    "privileged": check_privileged,
+    "security_opt": check_security_options,
     "ulimits": _check_maps("ulimit"),
+    "userns_mode": check_namespace,
+    "uts": check_namespace,
     "volumes_from": _check_volumes_from,
 }
 """What is looked at below the allowed keys of a service."""

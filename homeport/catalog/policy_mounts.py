@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from homeport.catalog.judgement import Outcome
+from homeport.catalog.policy_binds import check_outside, normal_path
 from homeport.catalog.policy_rules import CLOCK_FILES, MOUNT_MODES, RESERVED_NAMES
 from homeport.catalog.scope import Scope, check_keys
 from homeport.errors import Finding
@@ -14,10 +16,6 @@ from homeport.placeholders import replace_placeholders
 _PROJECT: Final = "WEBAPP_PATH"
 _ROOT: Final = "/project"
 _VOLUME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_SOCKETS = re.compile(r"(?:docker|containerd|podman|crio|buildkitd)[^/]*\.sock|docker\.pid")
-_SOCKET_FOLDERS: Final = frozenset(
-    {"/", "/run", "/var", "/var/run", "/run/docker", "/var/run/docker", "/run/containerd"}
-)
 _INSIDE: Final = "Mount a folder of the project, `./data:/data`, or a named volume, `data:/data`."
 
 
@@ -33,6 +31,20 @@ class Mount:
     scope: Scope
 
     @property
+    def is_read_only(self) -> bool:
+        """Whether the container may only read; of `ro` and `rw` together Compose takes the last."""
+        return "ro" in self.modes and "rw" not in self.modes
+
+    @property
+    def place(self) -> str | None:
+        """Where a bind's source is, comparable: of the project (`./data`) or of the host (`/srv/media`)."""
+        if self.kind != "bind":
+            return None
+        if (inside := self.inside) is not None:
+            return f"./{inside}"
+        return normal_path(self.source) if self.source.startswith("/") else None
+
+    @property
     def inside(self) -> str | None:
         """A bind's source relative to the project folder ("." for itself); None where it is outside."""
         return _inside(self.source) if self.kind == "bind" else None
@@ -41,7 +53,9 @@ class Mount:
 def read_mount(scope: Scope) -> Mount:
     """The mount that an item of `volumes` asks for, in short or long syntax."""
     if isinstance(scope.value, dict):
-        modes = frozenset({"ro"} if scope.value.get("read_only") in (True, "true") else ())
+        bind = scope.value.get("bind") or {}
+        said = (scope.value.get("read_only") in (True, "true") and "ro", bind.get("selinux"))
+        modes = frozenset(str(mode) for mode in said if mode)
         source, target = str(scope.value.get("source", "")), str(scope.value.get("target", ""))
         kind = str(scope.value["type"])
         if kind == "bind" and not source.startswith(("/", ".", "~", "$", _PROJECT)):
@@ -54,38 +68,36 @@ def read_mount(scope: Scope) -> Mount:
     return Mount(kind="bind" if is_path else "volume", source=source, target=target, modes=modes, scope=scope)
 
 
-def check_mounts(services: Scope, volumes: Scope | None) -> Iterator[Finding]:
-    """Refuses mounts of anything outside the project, of the Docker socket, and of what no table allows."""
+def check_mounts(services: Scope, volumes: Scope | None) -> Iterator[Outcome]:
+    """What is wrong with the mounts of all services, and what needs a permission."""
     declared = set(volumes.value) if volumes and isinstance(volumes.value, dict) else set()
-    writable: dict[str, Scope] = {}
-    binds: list[Mount] = []
+    writable: set[str] = set()
+    binds: list[tuple[str, Mount]] = []
     for _, service in services.entries():
         listed = service.get("volumes")
         for item in listed.items() if listed else ():
             mount = read_mount(item)
             yield from _check_mount(mount, declared)
-            if mount.inside is not None:
-                binds.append(mount)
-                if "ro" not in mount.modes:
-                    writable.setdefault(mount.inside, item)
-    for mount in binds:
-        yield from _check_nesting(mount, writable)
+            if (place := mount.place) is not None:
+                binds.append((place, mount))
+                if not mount.is_read_only:
+                    writable.add(place)
+    for place, mount in binds:
+        yield from _check_nesting(place, mount, writable)
 
 
-def _check_nesting(mount: Mount, writable: dict[str, Scope]) -> Iterator[Finding]:
+def _check_nesting(place: str, mount: Mount, writable: set[str]) -> Iterator[Finding]:
     """Whoever may write a folder may put a link in it, which Docker follows when it mounts what is below."""
-    above = mount.inside or "."
-    while above := posixpath.dirname(above):
+    above = place
+    while (above := posixpath.dirname(above)) not in ("", ".", "/"):
         if above in writable:
-            what = (
-                f"./{mount.inside} lies in ./{above}, which a container may write, so it could become a link."
-            )
-            remedy = f"Mount folders beside each other, or ./{above} read-only."
+            what = f"{place} lies in {above}, which a container may write, so it could become a link."
+            remedy = f"Mount folders beside each other, or {above} read-only."
             yield mount.scope.finding("bind-nested", what, remedy)
             return
 
 
-def _check_mount(mount: Mount, declared: set[str]) -> Iterator[Finding]:
+def _check_mount(mount: Mount, declared: set[str]) -> Iterator[Outcome]:
     if isinstance(mount.scope.value, dict):
         yield from check_keys(mount.scope, "mount")
         for part in ("bind", "volume", "tmpfs"):
@@ -101,12 +113,21 @@ def _check_mount(mount: Mount, declared: set[str]) -> Iterator[Finding]:
         case "bind":
             yield from _check_bind(mount)
         case "volume":
+            yield from _check_subpath(mount)
             yield from _check_volume(mount, declared)
         case "tmpfs":
             pass
         case _:
             what = f"Mounts of type {mount.kind} are not allowed."
             yield mount.scope.finding("mount-type", what, _INSIDE)
+
+
+def _check_subpath(mount: Mount) -> Iterator[Finding]:
+    volume = mount.scope.get("volume") if isinstance(mount.scope.value, dict) else None
+    subpath = volume.get("subpath") if volume else None
+    if subpath and (str(subpath.value).startswith("/") or ".." in str(subpath.value).split("/")):
+        what = f"{str(subpath.value)[:60]!r} leads out of the volume."
+        yield subpath.finding("mount-option", what, "Name a folder in the volume: `data/uploads`.")
 
 
 def _check_volume(mount: Mount, declared: set[str]) -> Iterator[Finding]:
@@ -120,22 +141,14 @@ def _check_volume(mount: Mount, declared: set[str]) -> Iterator[Finding]:
         yield mount.scope.finding("volume-undeclared", what, f"Add `{mount.source}:` under `volumes`.")
 
 
-def _check_bind(mount: Mount) -> Iterator[Finding]:
-    source = mount.source
-    normal = posixpath.normpath("/" + source.lstrip("/")) if source.startswith("/") else source
-    if normal in CLOCK_FILES:
+def _check_bind(mount: Mount) -> Iterator[Outcome]:
+    source, inside = mount.source, mount.inside
+    if (clock := normal_path(source)) in CLOCK_FILES:
         if mount.modes != {"ro"}:
-            what = f"{normal} may be mounted read-only alone."
-            yield mount.scope.finding("bind-clock-writable", what, f"Write `{normal}:{normal}:ro`.")
-        return
-    if normal in _SOCKET_FOLDERS or _SOCKETS.search(posixpath.basename(normal)):
-        what = f"{source} is the Docker socket, or holds it: whoever has it owns the host."
-        yield mount.scope.finding("docker-socket", what, "Leave it out.")
-        return
-    inside = mount.inside
-    if inside is None:
-        what = f"{source[:80]} is outside the project."
-        yield mount.scope.finding("bind-outside-project", what, _INSIDE)
+            what = f"{clock} may be mounted read-only alone."
+            yield mount.scope.finding("bind-clock-writable", what, f"Write `{clock}:{clock}:ro`.")
+    elif inside is None:
+        yield from check_outside(mount.scope, source, mount.modes, read_only=mount.is_read_only)
     elif inside == "." or inside.split("/", 1)[0] in RESERVED_NAMES:
         what = f"{source[:80]} holds the files that Homeport runs the app from."
         yield mount.scope.finding("bind-project-files", what, "Mount a folder below: `./data:/data`.")

@@ -5,9 +5,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from homeport.catalog.judgement import Outcome
 from homeport.catalog.policy_rules import LOWEST_PORT, MOST_PORTS
 from homeport.catalog.scope import Scope, check_keys
 from homeport.errors import Finding
+from homeport.permissions import PermissionKind
 
 HOST_PORT: Final = "HOST_PORT"
 
@@ -47,8 +49,8 @@ def read_ports(services: Scope) -> tuple[list[PublishedPort], list[Finding]]:
     return ports, findings
 
 
-def check_ports(services: Scope) -> Iterator[Finding]:
-    """Refuses low ports, addresses, random host ports, and ports twice."""
+def check_ports(services: Scope) -> Iterator[Outcome]:
+    """Refuses addresses, random host ports, and ports twice; ports that are the host's need a permission."""
     ports, findings = read_ports(services)
     yield from findings
     if len(ports) > MOST_PORTS:
@@ -59,6 +61,8 @@ def check_ports(services: Scope) -> Iterator[Finding]:
         if (port.host_port, port.protocol) in seen:
             what = f"The host port {port.host_port or HOST_PORT} is published twice."
             yield port.scope.finding("port-twice", what, "Keep one of the two.")
+        elif port.host_port is not None and port.host_port < LOWEST_PORT:
+            yield port.scope.need(PermissionKind.PORT, f"{port.host_port}/{port.protocol}", rule="port-low")
         seen.add((port.host_port, port.protocol))
 
 
@@ -81,10 +85,6 @@ def _published(service: str, item: Scope) -> list[PublishedPort]:
             raise _WrongPortError(
                 "port-invalid", what, "Write ranges of the same length: 5000-5009:5000-5009."
             )
-    low = [port for port in outer if port is not None and port < LOWEST_PORT]
-    if low:
-        what = f"The host port {low[0]} is below {LOWEST_PORT}; those belong to the host."
-        raise _WrongPortError("port-low", what, f"Publish HOST_PORT, or a port from {LOWEST_PORT} up.")
     return [
         PublishedPort(service=service, host_port=out, container_port=port, protocol=protocol, scope=item)
         for out, port in zip(outer, inner, strict=True)

@@ -8,14 +8,17 @@ from typing import Final
 
 ALLOWED: Final[Mapping[str, frozenset[str]]] = {
     "file": frozenset({"version", "services", "networks", "volumes", "configs"}),
+    # Those that reach out of the container have a check in policy.py or a file beside it.
     "service": frozenset(
         {
-            "build", "cap_drop", "command", "configs", "container_name", "cpus", "depends_on", "deploy",
-            "dns", "dns_opt", "dns_search", "domainname", "entrypoint", "env_file", "environment",
-            "expose", "extends", "extra_hosts", "healthcheck", "hostname", "image", "init", "labels",
-            "links", "logging", "mem_limit", "network_mode", "networks", "pids_limit", "ports",
-            "read_only", "restart", "security_opt", "shm_size", "stdin_open", "stop_grace_period",
-            "stop_signal", "tmpfs", "tty", "ulimits", "user", "volumes", "volumes_from", "working_dir",
+            "build", "cap_add", "cap_drop", "cgroup", "command", "configs", "container_name", "cpus",
+            "depends_on", "deploy", "devices", "dns", "dns_opt", "dns_search", "domainname", "entrypoint",
+            "env_file", "environment", "expose", "extends", "extra_hosts", "gpus", "group_add",
+            "healthcheck", "hostname", "image", "init", "ipc", "labels", "links", "logging", "mem_limit",
+            "network_mode", "networks", "pid", "pids_limit", "ports", "privileged", "read_only", "restart",
+            "security_opt", "shm_size", "stdin_open", "stop_grace_period", "stop_signal", "sysctls",
+            "tmpfs", "tty", "ulimits", "user", "userns_mode", "uts", "volumes", "volumes_from",
+            "working_dir",
         }
     ),
     # The last three would only say where layers come from, which is ours to know: they are passed over.
@@ -28,10 +31,13 @@ ALLOWED: Final[Mapping[str, frozenset[str]]] = {
     "configs item": frozenset({"source", "target", "uid", "gid", "mode"}),
     "depends_on item": frozenset({"condition", "required", "restart"}),
     "deploy": frozenset({"resources"}),
-    "deploy.resources": frozenset({"limits"}),
+    "deploy.resources": frozenset({"limits", "reservations"}),
     "deploy.resources.limits": frozenset({"cpus", "memory", "pids"}),
+    "deploy.resources.reservations": frozenset({"devices"}),
+    "device": frozenset({"source", "target", "permissions"}),
     "env_file item": frozenset({"path", "required", "format"}),
     "extends": frozenset({"service", "file"}),
+    "gpu": frozenset({"capabilities", "count", "device_ids", "driver"}),
     "healthcheck": frozenset(
         {"test", "interval", "timeout", "retries", "start_period", "start_interval", "disable"}
     ),
@@ -51,23 +57,29 @@ ALLOWED: Final[Mapping[str, frozenset[str]]] = {
 """The keys of each kind of mapping in a compose file."""
 
 HARMLESS: Final[Mapping[str, tuple[str | bool, ...]]] = {
-    "privileged": (False,),
     "use_api_socket": (False,),
     "oom_kill_disable": (False,),
-    "ipc": ("private", "shareable", "none"),
-    "cgroup": ("private",),
 }
 """Values of refused keys of a service that ask for nothing."""
+
+NAMESPACE_MODES: Final[Mapping[str, tuple[str, frozenset[str]]]] = {
+    "cgroup": ("cgroup", frozenset({"private"})),
+    "ipc": ("ipc", frozenset({"private", "shareable", "none"})),
+    "pid": ("pid", frozenset()),
+    "userns_mode": ("user", frozenset()),
+    "uts": ("uts", frozenset()),
+}
+"""Keys of a service that name a namespace: what its permission calls it, and values that ask for nothing."""
 
 NETWORK_MODES: Final = frozenset({"none"})
 NETWORK_DRIVERS: Final = frozenset({"bridge", "default"})
 LOGGING_DRIVERS: Final = frozenset({"json-file", "local"})
-SECURITY_OPTIONS: Final = frozenset({"no-new-privileges", "no-new-privileges:true", "no-new-privileges=true"})
 MOUNT_MODES: Final = frozenset({"ro", "rw", "z", "Z", "nocopy", "cached", "delegated", "consistent"})
 CLOCK_FILES: Final = frozenset({"/etc/localtime", "/etc/timezone"})
 """Files of the host that any app may read."""
 RESERVED_LABELS: Final = ("homeport.", "com.docker.")
 LOWEST_PORT: Final = 1024
+"""Ports below it need a permission."""
 MOST_PORTS: Final = 100
 """Further ports that one template may publish, ranges written out."""
 
@@ -86,32 +98,27 @@ _OURS = "Homeport sets this itself."
 _LEAVE_OUT = "Leave it out."
 
 FORBIDDEN_IN_SERVICE: Final[Mapping[str, tuple[str, str, str]]] = {
+    "attach": ("not-supported", "Nobody watches the output of an app.", _LEAVE_OUT),
     "annotations": ("host-access", "Annotations may change how a container is isolated.", _LEAVE_OUT),
     "blkio_config": ("resources", "Disk weights and rates are not for a template.", _LEAVE_OUT),
-    "cap_add": ("privileges", "Capabilities give a container power over the host.", _LEAVE_OUT),
-    "cgroup": ("host-namespace", _HOST, _LEAVE_OUT),
     "cgroup_parent": ("host-access", "It would leave the limits that its owner set.", _LEAVE_OUT),
     "credential_spec": ("host-access", _HOST, _LEAVE_OUT),
     "develop": ("not-supported", "Nothing watches files for an installed app.", _LEAVE_OUT),
     "device_cgroup_rules": ("devices", "It opens the host's devices.", _LEAVE_OUT),
-    "devices": ("devices", "It opens the host's devices.", _LEAVE_OUT),
     "external_links": ("foreign-object", "It names another app's container.", "Use a service of this file."),
-    "gpus": ("devices", "It opens the host's devices.", _LEAVE_OUT),
-    "group_add": ("privileges", "Groups of the host may own what is not the app's.", _LEAVE_OUT),
-    "ipc": ("host-namespace", _HOST, _LEAVE_OUT),
     "isolation": ("not-supported", "It exists on Windows only.", _LEAVE_OUT),
     "label_file": ("not-supported", "Labels from files are not read.", "Write them under `labels`."),
     "mac_address": ("network", "An address of its own can pass for another machine's.", _LEAVE_OUT),
     "models": ("not-supported", "Models are not run here.", _LEAVE_OUT),
     "oom_kill_disable": ("resources", "The host would run out of memory in its place.", _LEAVE_OUT),
     "oom_score_adj": ("resources", "Other apps would be killed in its place.", _LEAVE_OUT),
-    "pid": ("host-namespace", _HOST, _LEAVE_OUT),
+    "platform": ("not-supported", "Images are fetched and built for this box.", _LEAVE_OUT),
     "post_start": ("host-access", "A hook may run privileged.", "Put it in the image's entrypoint."),
     "pre_start": ("host-access", "A hook may run privileged.", "Put it in the image's entrypoint."),
     "pre_stop": ("host-access", "A hook may run privileged.", "Put it in the image's entrypoint."),
-    "privileged": ("privileges", "A privileged container owns the host.", _LEAVE_OUT),
     "profiles": ("not-supported", "Every service of an app runs.", "Leave it out, or the service."),
     "provider": ("runs-on-host", "Compose would run a program on the host.", "Give the service an image."),
+    "pull_refresh_after": ("ours", "Homeport fetches the images before the start.", _LEAVE_OUT),
     "pull_policy": ("ours", "Homeport fetches the images before the start.", _LEAVE_OUT),
     "runtime": ("host-access", "It chooses a program of the host.", _LEAVE_OUT),
     "scale": ("not-supported", "An app runs one container of each service.", _LEAVE_OUT),
@@ -119,10 +126,8 @@ FORBIDDEN_IN_SERVICE: Final[Mapping[str, tuple[str, str, str]]] = {
         "not-supported", "Secrets come from files or the environment of the host.",
         "Use `configs` with `content`, or a file under a folder of the app.",
     ),
-    "sysctls": ("host-access", "It changes the kernel's settings.", _LEAVE_OUT),
+    "umask": ("not-supported", "Not every Compose sets it.", "Set it in the image's entrypoint."),
     "use_api_socket": ("docker-socket", "It hands the Docker socket to the container.", _LEAVE_OUT),
-    "userns_mode": ("host-namespace", _HOST, _LEAVE_OUT),
-    "uts": ("host-namespace", _HOST, _LEAVE_OUT),
 }  # fmt: skip
 """Known keys of a service that are refused: rule, reason, remedy. What stands in neither table is unknown."""
 
@@ -154,9 +159,17 @@ FORBIDDEN: Final[Mapping[tuple[str, str], tuple[str, str, str]]] = {
     ("deploy", "replicas"): FORBIDDEN_IN_SERVICE["scale"],
     ("deploy", "mode"): FORBIDDEN_IN_SERVICE["scale"],
     ("deploy", "restart_policy"): ("not-supported", "It counts in a swarm only.", "Write `restart`."),
-    ("deploy.resources", "reservations"): (
-        "devices", "Reservations may open the host's devices.", "Write `limits` in app.yml.",
+    ("deploy.resources.reservations", "cpus"): _LIMITS,
+    ("deploy.resources.reservations", "memory"): _LIMITS,
+    ("deploy.resources.reservations", "generic_resources"): (
+        "not-supported", "Only swarms have such resources.", _LEAVE_OUT,
     ),
+    ("deploy", "endpoint_mode"): ("not-supported", "It counts in a swarm only.", _LEAVE_OUT),
+    ("deploy", "labels"): ("not-supported", "It counts in a swarm only.", "Write `labels` of the service."),
+    ("deploy", "placement"): ("not-supported", "It counts in a swarm only.", _LEAVE_OUT),
+    ("deploy", "rollback_config"): ("not-supported", "It counts in a swarm only.", _LEAVE_OUT),
+    ("deploy", "update_config"): ("not-supported", "It counts in a swarm only.", _LEAVE_OUT),
+    ("gpu", "options"): ("devices", "Drivers' options may open other devices.", _LEAVE_OUT),
     ("network", "external"): ("foreign-object", "The network would not be the app's own.", _LEAVE_OUT),
     ("network", "name"): ("foreign-object", "A name of its own could be another's.", _LEAVE_OUT),
     ("network", "driver_opts"): ("network", "Driver options reach the host's interfaces.", _LEAVE_OUT),

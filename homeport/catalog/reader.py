@@ -1,17 +1,16 @@
 """Reads the definition in a folder: bounded, checked against schema and policy, and taken apart."""
 
 import functools
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Never, Self
 
 from homeport.catalog.builds import read_builds
 from homeport.catalog.composition import fill_settings, settle
 from homeport.catalog.crosscheck import check_definition, main_service
 from homeport.catalog.definition import APP_FILE, Definition, parse_definition
 from homeport.catalog.granting import check_unused
-from homeport.catalog.judgement import Judgement
 from homeport.catalog.limits import read_limits, with_limits
 from homeport.catalog.loaded import BuildSpec, LoadedDefinition, builds_images
 from homeport.catalog.parts import bind_folders, pulled_services, shown_ports, without_settled
@@ -20,7 +19,7 @@ from homeport.catalog.schema import check_schema
 from homeport.catalog.sources import digest_folder, read_text
 from homeport.catalog.yaml12 import MAX_BYTES, YamlDocument, load_yaml
 from homeport.errors import DefinitionInvalidError, Finding, PolicyRefusedError
-from homeport.permissions import Permission, parse_permissions
+from homeport.permissions import Permission, missing_permissions, parse_permissions
 
 __all__ = ["BuildSpec", "LoadedDefinition", "builds_images", "read_definition"]
 
@@ -42,7 +41,7 @@ def read_definition(folder: Path, *, settings: Mapping[str, str] | None = None) 
     document = _load(folder, definition.compose)
     declared = parse_permissions(definition.permissions)
     values = _Values.of(definition, settings or {})
-    template, needed = _read_template(folder, document, values, declared)
+    template, needed = _read_template(folder, document, values.of_services, _Judge(declared))
     builds, findings = read_builds(folder, app, document, template, definition, settings=values.of_builds)
     limits, wrong_limits = read_limits(document, template)
     findings += wrong_limits + check_definition(app, document, template, definition)
@@ -85,20 +84,19 @@ class _Values:
 
 
 def _read_template(
-    folder: Path, document: YamlDocument, values: _Values, declared: tuple[Permission, ...]
+    folder: Path, document: YamlDocument, settings: dict[str, str], judge: "_Judge"
 ) -> tuple[dict[str, Any], tuple[Permission, ...]]:
     """The template on its own, and the permissions that it needs."""
-    settings = values.of_services
     _check_shape(document)
     template = fill_settings(document.value, settings)
-    _judge(document, template, declared)
+    judge.check_file(document, template)
     settled = settle(
         document,
         template=template,
         read_file=functools.partial(_read_extra, folder),
-        read_template=functools.partial(_read_extended, folder, settings, declared),
+        read_template=functools.partial(_read_extended, folder, settings, judge),
     )
-    return settled, _judge(document, settled, declared).permissions
+    return settled, judge.check_settled(document, settled)
 
 
 def _read_extra(folder: Path, name: str) -> bytes:
@@ -112,13 +110,11 @@ def _read_extra(folder: Path, name: str) -> bytes:
     return raw
 
 
-def _read_extended(
-    folder: Path, settings: dict[str, str], declared: tuple[Permission, ...], name: str
-) -> YamlDocument:
+def _read_extended(folder: Path, settings: dict[str, str], judge: "_Judge", name: str) -> YamlDocument:
     document = _load(folder, name)
     _check_shape(document)
     filled = fill_settings(document.value, settings)
-    _judge(document, filled, declared)
+    judge.check_file(document, filled)
     return document.with_value(filled)
 
 
@@ -127,8 +123,31 @@ def _check_shape(document: YamlDocument) -> None:
         raise DefinitionInvalidError(f"{document.file} is not a valid compose file.", findings)
 
 
-def _judge(document: YamlDocument, template: Any, declared: tuple[Permission, ...]) -> Judgement:
-    judgement = judge_compose(template, lines=document.line_of, file=document.file)
-    if findings := judgement.refused(declared):
-        raise PolicyRefusedError(f"{document.file} asks for what is not allowed.", findings)
-    return judgement
+@dataclass(frozen=True)
+class _Judge:
+    """Judges the files of one definition, and remembers where what needs a permission stands in them."""
+
+    declared: tuple[Permission, ...]
+    _places: dict[Permission, Finding] = field(default_factory=dict)
+
+    def check_file(self, document: YamlDocument, template: Any) -> None:
+        """Refuses what nobody may have; what is needed may belong to a service that nothing extends."""
+        judgement = judge_compose(template, lines=document.line_of, file=document.file)
+        if judgement.findings:
+            _refuse(document, judgement.refused(self.declared))
+        for need in judgement.needs:
+            self._places.setdefault(need.permission, need.finding)
+
+    def check_settled(self, document: YamlDocument, template: Any) -> tuple[Permission, ...]:
+        """What all services together need, if it is declared."""
+        judgement = judge_compose(template, lines=document.line_of, file=document.file)
+        for need in judgement.needs:
+            self._places.setdefault(need.permission, need.finding)
+        missing = missing_permissions(judgement.permissions, self.declared)
+        if judgement.findings or missing:
+            _refuse(document, [*judgement.findings, *(self._places[permission] for permission in missing)])
+        return judgement.permissions
+
+
+def _refuse(document: YamlDocument, findings: Sequence[Finding]) -> Never:
+    raise PolicyRefusedError(f"{document.file} asks for what is not allowed.", findings)

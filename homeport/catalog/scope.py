@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from homeport.catalog.judgement import Need, Outcome
 from homeport.catalog.policy_rules import ALLOWED, FORBIDDEN
 from homeport.catalog.yaml12 import KeyPath, key_text
 from homeport.errors import Finding
+from homeport.permissions import Permission, PermissionKind
 
 LineOf = Callable[[KeyPath], int | None]
 
@@ -57,6 +59,17 @@ class Scope:
             what=what,
             remedy=remedy,
         )
+
+    def need(self, kind: PermissionKind, value: str = "", *, rule: str) -> Outcome:
+        """The need of a permission here; a finding by the rule where no permission can be written for it."""
+        try:
+            permission = Permission.parse(f"{kind.value}:{value}" if value else kind.value)
+        except ValueError as error:
+            what = f"{str(self.value)[:80]!r} is not allowed, and there is no permission for it."
+            return self.finding(rule, what, f"{str(error)[:1].upper()}{str(error)[1:]}.")
+        what = f"This needs the permission {permission}, which app.yml does not declare."
+        remedy = f"Add `- {permission}` under `permissions` in app.yml, or leave it out here."
+        return Need(permission, self.finding("permission-undeclared", what, remedy))
 
 
 def check_keys(scope: Scope, kind: str) -> Iterator[Finding]:

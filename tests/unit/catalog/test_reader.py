@@ -192,14 +192,14 @@ def test_a_broken_definition_is_refused_by_file_key_and_line(
 
 
 def test_what_the_policy_refuses_is_an_error_of_its_own(make_definition: MakeDefinition) -> None:
-    folder = make_definition({"docker-compose.yml": COMPOSE + "    privileged: true\n"})
+    folder = make_definition({"docker-compose.yml": COMPOSE + "    use_api_socket: true\n"})
 
     with pytest.raises(PolicyRefusedError) as caught:
         read_definition(folder)
 
     (finding,) = caught.value.findings
     assert str(finding).startswith(
-        "docker-compose.yml:5: services.web.privileged: `privileged` is not allowed."
+        "docker-compose.yml:5: services.web.use_api_socket: `use_api_socket` is not allowed."
     )
     assert caught.value.problem().facts["findings"][0]["line"] == 5
 

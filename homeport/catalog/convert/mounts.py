@@ -21,7 +21,9 @@ _OF_THE_BOX: Final = re.compile(
     re.IGNORECASE,
 )
 """Paths that are there for other things than one app."""
-_EXAMPLES: Final = re.compile(r"<|(?:/?|.*/)(?:path|your|example|absolute)[/_ -]|\.{1,2}/?$|~/?$", re.IGNORECASE)
+_EXAMPLES: Final = re.compile(
+    r"<|(?:/?|.*/)(?:path|your|example|absolute)[/_ -]|\.{1,2}/?$|~/?$", re.IGNORECASE
+)
 """What people write in place of a path."""
 _SETTINGS_FILE: Final = re.compile(
     r".+\.(?:conf|cfg|cnf|ini|ya?ml|toml|json|xml|properties|php|sh|lua|env|txt|html?|pem|crt|cer|key|pub|lst|list|rules)",
@@ -53,7 +55,9 @@ class Mount:
 def read_mount(item: Any) -> Mount:
     """The mount that an item of a service's `volumes` asks for."""
     if isinstance(item, Mapping):
-        rest = {key: value for key, value in item.items() if key not in ("type", "source", "target", "read_only")}
+        rest = {
+            key: value for key, value in item.items() if key not in ("type", "source", "target", "read_only")
+        }
         kind = str(item.get("type") or "volume")
         modes = ("ro",) if item.get("read_only") in (True, "true") else ()
         source, target = str(item.get("source") or ""), str(item.get("target") or "")
@@ -85,19 +89,15 @@ class MountPlacer:
         placed: list[Any] = []
         for item in service.pop("volumes", None) or ():
             mount = read_mount(item)
-            if not mount.target.startswith("/"):
-                mount = self._with_target(mount)
-            if not mount.target:
-                self.notes.append(dropped(mount.shown() or "a mount", "It does not say where in the container."))
+            if not mount.target.startswith("/") or "<" in mount.target:
+                self.notes.append(
+                    dropped(mount.shown() or "a mount", "It does not say where in the container.")
+                )
                 continue
             placed += self._placed(name, service, mount)
         unique = {str(item): item for item in placed}
         if unique:
             service["volumes"] = list(unique.values())
-
-    def _with_target(self, mount: Mount) -> Mount:
-        """A target that was left open cannot be known; one of Windows neither."""
-        return Mount(kind=mount.kind, source=mount.source or mount.target, target="", modes=mount.modes)
 
     def _placed(self, name: str, service: dict[str, Any], mount: Mount) -> Iterator[Any]:
         match mount.kind:
@@ -168,9 +168,8 @@ class MountPlacer:
         """The first name that is neither taken nor above or below one that is."""
         numbered = (f"{names[-1]}-{number}" for number in range(2, 10_000))
         for name in (*names, *numbered):
-            top = name.split("/", 1)[0].lower()
-            met = any(other.lower().split("/", 1)[0] == top for other in taken if "/" in name or "/" in other)
-            if not met and name.lower() not in {other.lower() for other in taken} and top not in RESERVED_NAMES:
+            is_ours = name.split("/", 1)[0].lower() in RESERVED_NAMES
+            if not is_ours and not any(_meet(name.lower(), other.lower()) for other in taken):
                 return name
         return names[-1]
 
@@ -178,9 +177,13 @@ class MountPlacer:
         """Mounts a file of the definition: as a config, which is read only."""
         if file is None:
             base = _plain(posixpath.basename(mount.target))
-            file = self._free([base, f"{name}-{base}"], [*self.files, "docker-compose.yml", "app.yml", *self.data])
+            file = self._free(
+                [base, f"{name}-{base}"], [*self.files, "docker-compose.yml", "app.yml", *self.data]
+            )
             self.files[file] = "\n"
-            why = f"It is the file {file} of the definition, which is empty: write what the app needs into it."
+            why = (
+                f"It is the file {file} of the definition, which is empty: write what the app needs into it."
+            )
             self.notes.append(assumed(mount.shown(), why))
         key = _plain(file)
         self.configs[key] = {"file": f"./{file}"}
@@ -190,9 +193,15 @@ class MountPlacer:
     def _short(self, source: str, mount: Mount, modes: tuple[str, ...]) -> str:
         odd = [mode for mode in modes if mode not in MOUNT_MODES]
         if odd:
-            self.notes.append(dropped(f"{mount.shown()}: {', '.join(odd)}", "Homeport has no such option of mounts."))
+            self.notes.append(
+                dropped(f"{mount.shown()}: {', '.join(odd)}", "Homeport has no such option of mounts.")
+            )
         kept = [mode for mode in modes if mode in MOUNT_MODES and mode != "rw"]
         return ":".join(part for part in (source, mount.target, ",".join(dict.fromkeys(kept))) if part)
+
+
+def _meet(one: str, other: str) -> bool:
+    return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
 
 
 def _known(options: Mapping[str, Any], key: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Finds the commands in a text as people publish it: shell lines between words, with placeholders. Runs nothing."""
+"""Finds the commands in a text as people publish it: shell lines with placeholders, between words."""
 
 import re
 import shlex
@@ -40,7 +40,7 @@ _SAME_EVERYWHERE: Final = {
 
 @dataclass(frozen=True, kw_only=True)
 class ShellCommand:
-    """One command: its words, in which each character of `open_marks` stands for a text that was left open."""
+    """One command: its words; each character of `open_marks` in them is a text that was left open."""
 
     line: int
     words: tuple[str, ...]

@@ -56,12 +56,21 @@ def _follow(client: ApiClient, job: Mapping[str, Any], printer: Printer) -> Mapp
     Raises:
         ApiUnreachableError: the API stayed away for a minute.
     """
+    with _shown(printer) as show:
+        return await_job(client, job, show)
+
+
+def await_job(client: ApiClient, job: Mapping[str, Any], show: Show) -> Mapping[str, Any]:
+    """Waits until the job has ended, showing its events; the ended job's JSON object.
+
+    Raises:
+        ApiUnreachableError: the API stayed away for a minute.
+    """
     if not job["finished_at"]:
-        with _shown(printer) as show:
-            for event in _events(client, job["id"]):
-                show(event)
-                if event["kind"] == "job.finished":
-                    break
+        for event in _events(client, job["id"]):
+            show(event)
+            if event["kind"] == "job.finished":
+                break
     ended: Mapping[str, Any] = client.call("GET", path_of("jobs", job["id"]))
     return ended
 
@@ -101,6 +110,16 @@ def _say(printer: Printer, kind: str, facts: Mapping[str, Any]) -> None:
             printer.say(f"waiting for job {facts['waiting_for']}")
         case _:
             pass
+
+
+@contextmanager
+def bar_shown(printer: Printer) -> Iterator[Show]:
+    """A bar on a terminal that moves with the events it is shown; elsewhere nothing."""
+    if printer.is_live:
+        with _bar(printer) as show:
+            yield show
+    else:
+        yield lambda _event: None
 
 
 @contextmanager

@@ -1,0 +1,197 @@
+"""What `homeport check` asks of a box: building, installing, and taking all of it back."""
+
+import json
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+from homeport.cli.check_verdicts import Checkup
+from homeport.cli.client import ApiClient, ApiProblemError, ApiUnreachableError, path_of, problem_of
+from homeport.cli.follow import await_job, bar_shown
+from homeport.cli.packing import PackedFolder
+from homeport.errors import NotFoundError, Problem, TakenError
+
+R = TypeVar("R")
+
+_PATIENCE_S: Final = 60.0  # a restarted Homeport is back within this time
+_PAUSE_S: Final = 1.0
+_JOBS: Final = 50
+_PORT_S: Final = 2.0
+
+
+def build_images(checkup: Checkup) -> Mapping[str, Any]:
+    """Builds the images of the folder; the job's result.
+
+    Raises:
+        ApiProblemError: it was refused, or failed; facts of a failed job have its id.
+        ApiUnreachableError: the API does not answer.
+    """
+    query = {"settings": _settings(checkup)}
+    job = checkup.context.client.upload("/v1/builds", PackedFolder(checkup.asked.folder), **query)
+    return _succeeded(checkup, job)["result"] or {}
+
+
+def install_app(checkup: Checkup) -> Mapping[str, Any]:
+    """Installs the folder under the identifier that is the check's own; the app's JSON object.
+
+    Raises:
+        TakenError: an app of this identifier is installed that is no check's.
+        ApiProblemError: it was refused, or failed.
+        ApiUnreachableError: the API does not answer.
+    """
+    client, identifier = checkup.context.client, checkup.identifier
+    archive = PackedFolder(checkup.asked.folder)
+    query = {
+        "identifier": identifier,
+        "permissions": ",".join(map(str, checkup.definition.permissions)) or None,
+        "settings": _settings(checkup),
+    }
+    checkup.may_be_installed = True
+    with _uninterrupted():  # else it could be accepted after all had been taken back
+        job = client.upload("/v1/apps", archive, **query)
+    _succeeded(checkup, job)
+    app: Mapping[str, Any] = client.call("GET", path_of("apps", identifier))
+    return app
+
+
+def find_leftover(checkup: Checkup) -> bool:
+    """Whether an earlier check has left its app.
+
+    Raises:
+        TakenError: an app has this identifier that is no check's.
+    """
+    app = _find_app(checkup.context.client, checkup.identifier)
+    if app is None:
+        return False
+    if app["definition"] == checkup.definition.definition.name and app.get("catalog") is None:
+        return True
+    raise TakenError(
+        f"{checkup.identifier!r} is an installed app, and none that a check has left.",
+        why=f"It is installed from {app.get('catalog') or 'a folder'}, as {app['definition']}.",
+        remedy="It is left as it is. Give the definition another name for the check, or uninstall that app.",
+        kind="identifier",
+        value=checkup.identifier,
+    )
+
+
+def remove_app(checkup: Checkup) -> None:
+    """Ends what goes on about the app, uninstalls it with its data, and looks that it is gone.
+
+    Tries again for a minute where the API is away.
+
+    Raises:
+        ApiProblemError: it could not be uninstalled.
+        ApiUnreachableError: the API stayed away.
+    """
+    _patiently(lambda: _remove(checkup))
+    checkup.may_be_installed = False
+
+
+def _remove(checkup: Checkup) -> None:
+    client, identifier = checkup.context.client, checkup.identifier
+    with bar_shown(checkup.context.printer) as show:
+        for job in islice(client.pages("/v1/jobs", app=identifier), _JOBS):
+            if not job["finished_at"]:
+                _end(client, job)
+                await_job(client, job, show)
+        if _find_app(client, identifier) is None:
+            return
+        wanted = {"purge": "true", "remove_images": str(checkup.asked.removes_images).lower()}
+        job = client.call("DELETE", path_of("apps", identifier), params=wanted)
+        ended = await_job(client, job, show)
+    if ended["state"] != "succeeded":
+        raise ApiProblemError(_problem_of(ended))
+
+
+def _end(client: ApiClient, job: Mapping[str, Any]) -> None:
+    """Cancels the job, unless it is an uninstall, or has just ended."""
+    if job["kind"] == "uninstall":
+        return
+    try:
+        client.call("DELETE", path_of("jobs", job["id"]))
+    except ApiProblemError as error:
+        if error.problem.code != "not_possible_now":
+            raise
+
+
+def is_port_open(address: str) -> bool:
+    """Whether something takes a connection at an app's address."""
+    parts = urlsplit(address)
+    try:
+        with socket.create_connection((parts.hostname or "localhost", parts.port or 80), timeout=_PORT_S):
+            return True
+    except OSError:
+        return False
+
+
+def read_log(checkup: Checkup) -> list[str]:
+    """The app's log, as far as the API gives it at once."""
+    path = path_of("apps", checkup.identifier, "logs")
+    return list(checkup.context.client.lines(path, tail=10_000))
+
+
+def _succeeded(checkup: Checkup, job: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The job when it has ended well.
+
+    Raises:
+        ApiProblemError: it did not.
+    """
+    with bar_shown(checkup.context.printer) as show:
+        ended = await_job(checkup.context.client, job, show)
+    if ended["state"] != "succeeded":
+        raise ApiProblemError(_problem_of(ended))
+    return ended
+
+
+def _problem_of(ended: Mapping[str, Any]) -> Problem:
+    if ended["problem"]:
+        return problem_of(ended["problem"])
+    return Problem(code="cancelled", what=f"The {ended['kind']} was {ended['state']} by somebody else.")
+
+
+def _find_app(client: ApiClient, identifier: str) -> Mapping[str, Any] | None:
+    try:
+        app: Mapping[str, Any] = client.call("GET", path_of("apps", identifier))
+    except ApiProblemError as error:
+        if error.problem.code == NotFoundError.code:
+            return None
+        raise
+    return app
+
+
+def _settings(checkup: Checkup) -> str | None:
+    return json.dumps(dict(checkup.settings)) if checkup.settings else None
+
+
+def _patiently(action: Callable[[], R]) -> R:
+    """What the action gives, tried again while the API is away, for a minute."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            return action()
+        except ApiUnreachableError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(_PAUSE_S)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Puts an interrupt off until what is within has ended."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _frame: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if came:
+        raise KeyboardInterrupt

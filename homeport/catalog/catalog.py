@@ -4,10 +4,12 @@ import difflib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from homeport.catalog.definition import APP_FILE, Definition
 from homeport.catalog.loaded import LoadedDefinition, builds_images
 from homeport.catalog.reader import read_definition
+from homeport.catalog.sources import copy_folder
 from homeport.errors import (
     DefinitionInvalidError,
     Finding,
@@ -21,8 +23,9 @@ from homeport.models import SHIPPED, CatalogFolder
 from homeport.names import is_label
 
 __all__ = [
-    "SHIPPED", "CatalogEntry", "CatalogFolder", "FoundDefinition", "builds_images", "combine",
-    "find_definition", "find_in_force", "folder_of", "list_definitions", "qualified_name", "read_entries",
+    "SHIPPED", "CatalogEntry", "CatalogFolder", "FoundDefinition", "builds_images", "check_name", "combine",
+    "copy_definition", "find_definition", "find_in_force", "folder_of", "list_definitions", "qualified_name",
+    "read_entries",
 ]  # fmt: skip
 
 
@@ -112,9 +115,38 @@ def find_definition(folders: Sequence[CatalogFolder], name: str) -> FoundDefinit
     folder = folder_of(folders, name)
     bare = name.rpartition("/")[2]
     loaded = read_definition(folder.path / bare)
-    if loaded.definition.name != bare:
-        raise _name_differs(bare, loaded.definition.name)
+    check_name(loaded, bare)
     return FoundDefinition(loaded=loaded, catalog=folder.name)
+
+
+def check_name(loaded: LoadedDefinition, name: str) -> None:
+    """Returns if the definition is named like the folder that it was found in.
+
+    Raises:
+        DefinitionInvalidError: it is not.
+    """
+    if loaded.definition.name != name:
+        what = f"The folder is named {name!r}, and the definition {loaded.definition.name!r}."
+        finding = Finding(
+            file=APP_FILE, key="name", line=None, rule="name-differs", what=what, remedy="Name both the same."
+        )
+        raise DefinitionInvalidError(f"The definition {name!r} is not valid.", [finding])
+
+
+def copy_definition(folders: Callable[[], Sequence[CatalogFolder]], name: str, target: Path) -> None:
+    """Copies the folder of the definition of that name, where a refresh may replace it meanwhile.
+
+    Raises:
+        NotFoundError, InvalidInputError, DefinitionInvalidError, DiskFullError: as `find_definition` and
+            `copy_folder`.
+    """
+    while True:
+        seen = folders()
+        try:
+            return copy_folder(folder_of(seen, name).path / name.rpartition("/")[2], target)
+        except HomeportError:
+            if folders() == seen:
+                raise
 
 
 def folder_of(folders: Sequence[CatalogFolder], name: str) -> CatalogFolder:
@@ -159,14 +191,6 @@ def _not_found(folders: Sequence[CatalogFolder], name: str) -> NotFoundError:
         kind="definition",
         name=name,
     )
-
-
-def _name_differs(folder: str, name: str) -> DefinitionInvalidError:
-    what = f"The folder is named {folder!r}, and the definition {name!r}."
-    finding = Finding(
-        file=APP_FILE, key="name", line=None, rule="name-differs", what=what, remedy="Name both the same."
-    )
-    return DefinitionInvalidError(f"The definition {folder!r} is not valid.", [finding])
 
 
 def _entry(folder: CatalogFolder, name: str) -> CatalogEntry:

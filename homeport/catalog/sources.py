@@ -1,14 +1,16 @@
 """The files of a definition's folder: listed, bounded, digested, and never left."""
 
+import errno
 import hashlib
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final, Never
 
-from homeport.errors import DefinitionInvalidError, Finding
+from homeport.errors import DefinitionInvalidError, DiskFullError, Finding
 
 MAX_FILES: Final = 2_000
 MAX_FOLDER_BYTES: Final = 64 * 1024 * 1024
@@ -36,14 +38,92 @@ def digest_folder(folder: Path) -> str:
     for count, entry in enumerate(_walk(folder, folder, ""), start=1):
         size += entry.status.st_size if stat.S_ISREG(entry.status.st_mode) else 0
         if count > MAX_FILES or size > MAX_FOLDER_BYTES:
-            what = f"The definition has more than {MAX_FILES:,} files or {MAX_FOLDER_BYTES // 2**20} MiB."
-            _refuse(
-                entry.name, "folder-too-large", what, "Leave large files out; a Dockerfile can download them."
-            )
+            _too_large(entry.name)
         kind, content = _content(folder, entry)
         total.update(f"{kind}\0{entry.name}\0{len(content)}\0".encode(errors="surrogateescape"))
         total.update(content)
     return total.hexdigest()
+
+
+def copy_folder(folder: Path, target: Path) -> None:
+    """Copies a definition's folder; the copy is there once all of it is.
+
+    Files get mode 0644, or 0755 where they may be executed, folders 0755. Links are copied as they are, and
+    what they lead to is not read: `digest_folder` judges them. Nothing outside the folder is read, whoever
+    changes it meanwhile.
+
+    Args:
+        folder: the definition's.
+        target: what becomes the copy; must not exist, the folder around it must.
+
+    Raises:
+        DefinitionInvalidError: it is too large or too deep, cannot be read, or holds a special file.
+        DiskFullError: there is no space for the copy.
+    """
+    work = target.with_name(f".{target.name}.copying")
+    shutil.rmtree(work, ignore_errors=True)  # a process before us may have died in it
+    try:
+        work.mkdir(mode=0o755)
+        _copy_into(folder, work)
+        work.rename(target)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFullError(
+                f"The disk is too full for a copy of {folder.name}.",
+                why=f"It would lie in {target.parent}.",
+                remedy="Make room, then try again.",
+                path=str(target.parent),
+            ) from error
+        name = Path(str(error.filename or ".")).name
+        _refuse(name, "file-unreadable", f"It cannot be copied: {error.strerror}.", "Mend it.")
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _copy_into(folder: Path, work: Path) -> None:
+    count, left = 0, MAX_FOLDER_BYTES
+    for place, folders, files, opened in os.fwalk(folder, onerror=_raise, follow_symlinks=False):
+        relative = Path(place).relative_to(folder)
+        if len(relative.parts) > MAX_LEVELS:
+            _refuse(
+                str(relative), "folder-too-deep", f"It is nested more than {MAX_LEVELS} deep.", "Nest less."
+            )
+        for name in (*folders, *files):
+            count += 1
+            left -= _copy_one(work / relative / name, str(relative / name), name, opened, left)
+            if count > MAX_FILES:
+                _too_large(str(relative / name))
+
+
+def _copy_one(target: Path, shown: str, name: str, opened: int, left: int) -> int:
+    """Makes one entry from that of the open folder; how many bytes it has."""
+    mode = os.stat(name, dir_fd=opened, follow_symlinks=False).st_mode
+    if stat.S_ISDIR(mode):
+        target.mkdir(mode=0o755)
+        return 0
+    if stat.S_ISLNK(mode):
+        target.symlink_to(os.readlink(name, dir_fd=opened))
+        return 0
+    if not stat.S_ISREG(mode):
+        what = "It is neither a file, a folder nor a link."
+        _refuse(shown, "file-special", what, "Remove the pipe, socket or device.")
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    with os.fdopen(os.open(name, flags, dir_fd=opened), "rb") as source, target.open("xb") as file:
+        while piece := source.read(_CHUNK_BYTES):
+            file.write(piece)
+            if file.tell() > left:
+                _too_large(shown)
+        os.fchmod(file.fileno(), 0o755 if mode & 0o111 else 0o644)
+        return file.tell()
+
+
+def _too_large(name: str) -> Never:
+    what = f"The definition has more than {MAX_FILES:,} files or {MAX_FOLDER_BYTES // 2**20} MiB."
+    _refuse(name, "folder-too-large", what, "Leave large files out; a Dockerfile can download them.")
+
+
+def _raise(error: OSError) -> Never:
+    raise error
 
 
 def read_text(folder: Path, name: str, *, limit_bytes: int) -> bytes:

@@ -19,7 +19,7 @@ RESERVED: Final = (SHIPPED, "sources")
 
 
 def add_catalog(conn: Connection, *, name: str, kind: CatalogKind, source: str, now: datetime) -> Catalog:
-    """Adds a catalog, of which nothing is fetched yet; its source was looked at by `check_source`.
+    """Adds a catalog, of which nothing is fetched yet; what its source is like was looked at before.
 
     Raises:
         InvalidInputError: the name is no label, or reserved.
@@ -33,10 +33,9 @@ def add_catalog(conn: Connection, *, name: str, kind: CatalogKind, source: str, 
             remedy="Choose a name such as 'family'.",
             errors=[{"pointer": "/name", "detail": "no label, or reserved"}],
         )
-    if (known := find_catalog(conn, name)) is not None:
+    if find_catalog(conn, name) is not None:
         raise TakenError(
             f"There is a catalog {name!r} already.",
-            why=f"It comes from {known.source}.",
             remedy=f"Choose another name, or remove it first: `homeport catalog remove {name}`.",
             kind="catalog",
             value=name,

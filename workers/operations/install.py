@@ -7,6 +7,7 @@ from typing import Final
 
 from compose.data import create_data_folders, missing_folders, purge_folders, remove_project_files
 from compose.project import write_project
+from homeport.catalog.sources import MAX_FILES, MAX_FOLDER_BYTES
 from homeport.errors import NotPossibleNowError
 from homeport.events import EventKind
 from homeport.host.files import remove_tree
@@ -27,14 +28,32 @@ _BRIEF_STOP_S: Final = 5  # an app that never ran has nothing to save
 def plan_install(tools: Tools, running: RunningJob) -> tuple[Plan[InstallContext], OperationContext]:
     """The plan of an install, and what its steps share."""
     plan = Plan(
+        Step(name="read definition", do=read_sources, undo=remove_sources, weight=1),
         Step(name="reserve", do=reserve, undo=release, weight=1),
         Step[InstallContext](name="fetch images", do=fetch_images, weight=80),
         Step(name="render project", do=render, undo=remove_rendered, weight=1),
-        Step(name="start", do=start, undo=remove_project, weight=8),
+        Step(name="create", do=create, undo=remove_project, weight=4),
+        Step[InstallContext](name="start", do=start, weight=4),
         Step(name="wait until healthy", do=wait_until_healthy, weight=9),
         Step(name="record", do=record_installed, weight=1),
     )
     return plan, InstallContext(tools, running)
+
+
+def read_sources(context: InstallContext, run: StepRun) -> None:
+    """Copies the definition, or unpacks the one that was sent, and judges it and what was granted.
+
+    Raises:
+        HomeportError: see `OwnCopy.make` and `OwnCopy.read`.
+        PermissionsNotGrantedError: it needs more than was granted, since it was accepted.
+    """
+    context.copy.make(run, max_bytes=MAX_FOLDER_BYTES, max_files=MAX_FILES)
+    run.record["permissions"] = [str(permission) for permission in context.granted]
+
+
+def remove_sources(context: InstallContext, run: StepRun) -> None:
+    """Removes what was copied or unpacked."""
+    context.copy.remove()
 
 
 def reserve(context: InstallContext, run: StepRun) -> None:
@@ -59,7 +78,7 @@ def release(context: InstallContext, run: StepRun) -> None:
     with tools.database.read() as connection:
         if not claims.holds_claims(connection, job_id):
             return  # undone before a crash: port and names may be another install's by now
-    if context.running.record_of("start") is not None:
+    if context.running.record_of("create") is not None:
         left = tools.engine.project_containers(context.facts.project)
         if left:
             raise NotPossibleNowError(
@@ -78,7 +97,7 @@ def render(context: InstallContext, run: StepRun) -> None:
     project_dir, rendered = context.facts.project_dir, context.rendered
     project_dir.mkdir(parents=True, exist_ok=True)
     if not run.record.get("snapshot"):
-        _take_snapshot(context.loaded.folder, project_dir)
+        _take_snapshot(context.copy.folder, project_dir)
         run.save(snapshot=True)
     missing = missing_folders(project_dir, rendered)
     run.save(folders=sorted({*run.record.get("folders", ()), *missing}), summary=rendered.summary())
@@ -95,11 +114,24 @@ def remove_rendered(context: InstallContext, run: StepRun) -> None:
     remove_project_files(project_dir, (SNAPSHOT, f"{SNAPSHOT}.new"))
 
 
-def start(context: InstallContext, run: StepRun) -> None:
-    """Starts the project."""
+def create(context: InstallContext, run: StepRun) -> None:
+    """Makes containers, networks and volumes, and has them judged before anything of the app runs."""
     facts, projects = context.facts, context.tools.projects
     if "volumes_before" not in run.record:
         run.save(volumes_before=list(projects.volumes(facts.project)))
+    projects.create(
+        facts.project_dir,
+        facts.project,
+        rendered=context.rendered,
+        granted=context.granted,
+        control=run,
+        log=run.log,
+    )
+
+
+def start(context: InstallContext, run: StepRun) -> None:
+    """Starts the project."""
+    facts, projects = context.facts, context.tools.projects
     projects.up(
         facts.project_dir,
         facts.project,
@@ -141,8 +173,10 @@ def wait_until_healthy(context: InstallContext, run: StepRun) -> None:
 
 
 def record_installed(context: InstallContext, run: StepRun) -> None:
-    """Records the app as running, and says so."""
+    """Records the app as running, and says so; what it was installed from is not needed any more."""
     tools, facts = context.tools, context.facts
+    context.copy.remove()
+    context.copy.remove_upload()
     now = tools.now()
     with tools.database.write() as connection:
         app = apps.find_app(connection, facts.identifier)
@@ -188,6 +222,9 @@ def _new_app(context: InstallContext) -> App:
         web=WebPort(path=definition.web.path) if definition.web else None,
         data=rendered.data_folders,
         ports=tuple(port.as_json() for port in rendered.ports),
+        catalog=context.catalog,
+        permissions=tuple(str(permission) for permission in context.granted),
+        settings=dict(context.copy.settings),
         created_at=now,
         updated_at=now,
     )

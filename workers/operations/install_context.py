@@ -1,20 +1,22 @@
 """What the steps of an install share: whose app it is, its definition, its rendered project."""
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, Final
 
 from sqlalchemy import Connection
 
 from compose.render import render_project
 from compose.values import HealthExpectation, ProjectFacts, RenderedProject
-from homeport.catalog.catalog import find_in_force
+from homeport.catalog.granting import require_granted
 from homeport.catalog.loaded import LoadedDefinition
 from homeport.catalog.reader import read_definition
+from homeport.models import SHIPPED
+from homeport.permissions import Permission, parse_permissions
 from homeport.placeholders import replace_placeholders
 from homeport.state import apps, claims
-from homeport.state.catalogs import stored_folders
 from workers.operation import RunningJob
+from workers.operations.own_copy import OwnCopy
 from workers.operations.wanted import Source, WantedImage, images_to_build
 from workers.tools import Tools
 
@@ -30,22 +32,36 @@ class InstallContext:
         self.tools = tools
         self.running = running
         self.facts = _facts(tools, parameters)
-        self._definition = str(parameters["definition"])
+        self.copy = OwnCopy(tools, running)
 
     @cached_property
     def loaded(self) -> LoadedDefinition:
-        """The definition, read and judged again: the snapshot once there is one, else the catalog's.
+        """The definition, read and judged again: the snapshot once there is one, else the job's copy.
 
         Raises:
-            NotFoundError: the catalog does not have it any more.
-            DefinitionInvalidError: it is broken.
-            PolicyRefusedError: it asks for what is not allowed.
+            HomeportError: see `OwnCopy.read`.
         """
         rendering = self.running.record_of("render project") or {}
         if rendering.get("snapshot"):
-            return read_definition(self.facts.project_dir / SNAPSHOT)
-        folders = partial(stored_folders, self.tools.database, self.tools.settings)
-        return find_in_force(folders, self._definition).loaded
+            return read_definition(self.facts.project_dir / SNAPSHOT, settings=self.copy.settings)
+        return self.copy.read()
+
+    @cached_property
+    def granted(self) -> tuple[Permission, ...]:
+        """What the app may do beyond what every app may.
+
+        Raises:
+            PermissionsNotGrantedError: the definition needs more than the owner granted.
+        """
+        return require_granted(
+            self.loaded, parse_permissions(self.running.job.parameters.get("permissions", ()))
+        )
+
+    @property
+    def catalog(self) -> str | None:
+        """The catalog that the definition came from; None where it was uploaded."""
+        parameters = self.running.job.parameters
+        return None if self.copy.upload is not None else str(parameters.get("catalog") or SHIPPED)
 
     @cached_property
     def app_facts(self) -> ProjectFacts:
@@ -92,6 +108,7 @@ class InstallContext:
             images={wanted.service: wanted.reference for wanted in self.wanted_images},
             image_volumes=image_volumes,
             settings=self.tools.settings,
+            granted=self.granted,
         )
 
     @property
@@ -131,7 +148,8 @@ class InstallContext:
         }
 
     def give_up(self, connection: Connection) -> None:
-        """See `OperationContext.give_up`: what was claimed at acceptance, unless a step has taken it over."""
+        """See `OperationContext.give_up`: the upload; what was claimed, unless a step has taken it over."""
+        self.copy.remove_upload()
         if self.running.record_of("reserve") is None and not apps.find_app(connection, self.facts.identifier):
             claims.release_claims_of(connection, self.running.job.id)
 

@@ -146,6 +146,11 @@ class Household:
             "volumes": sorted(engine.vols),
             "reserved": sorted(self.machine.reserved),
             "files": sorted(path.name for path in self.settings.projects_dir.glob("*")),
+            "sources": [
+                path.name
+                for folder in (self.settings.state_dir / "unpacked", self.settings.uploads_dir)
+                for path in folder.glob("*")
+            ],
         }
         return {name: things for name, things in found.items() if things}
 

@@ -15,6 +15,7 @@ from homeport.caches import BuildReport, Ecosystem
 from homeport.errors import EngineUnavailableError, PullFailedError
 from homeport.host.engine import ContainerState, ImageState, NetworkState, PullProgress, VolumeState
 from homeport.host.ports import Listener
+from homeport.permissions import Permission
 from homeport.plans import Control
 from homeport.settings import Settings
 from homeport.state.database import Database
@@ -107,8 +108,19 @@ class FakeProjects:
     def __init__(self, engine: FakeEngine) -> None:
         self._engine = engine
         self.on_up: Callable[[], None] = lambda: None
+        self.granted: list[str] = []
+
+    def create(
+        self, project_dir: Path, project: str, *, granted: Collection[Permission], **_rest: Any
+    ) -> None:
+        self.granted = [str(permission) for permission in granted]
+        self._make(project_dir, project)
 
     def up(self, project_dir: Path, project: str, **_rest: Any) -> None:
+        self._make(project_dir, project)
+        self.on_up()
+
+    def _make(self, project_dir: Path, project: str) -> None:
         document = yaml.safe_load((project_dir / COMPOSE_FILE).read_text())
         for name, about in document["networks"].items():
             self._engine.nets[f"{project}_{name}"] = about["labels"]
@@ -118,7 +130,6 @@ class FakeProjects:
             container = service.get("container_name", f"{project}-{name}-1")
             labels = service["labels"]
             self._engine.live[container] = container_state(container, project, labels, service["image"])
-        self.on_up()
 
     def down(self, _project_dir: Path, project: str, **_rest: Any) -> None:
         self._engine.version()

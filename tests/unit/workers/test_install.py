@@ -121,7 +121,10 @@ class _Never:
         pass
 
 
-STEP_NAMES = ["reserve", "fetch images", "render project", "start", "wait until healthy", "record"]
+STEP_NAMES = [
+    "read definition", "reserve", "fetch images", "render project", "create", "start", "wait until healthy",
+    "record",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", STEP_NAMES)
@@ -228,7 +231,7 @@ def test_an_engine_that_dies_midway_and_stays_away_is_told_and_the_app_can_be_un
     outcome = household.install()
 
     assert outcome.problem is not None
-    assert outcome.problem.restored.startswith("Could not be put back: start (Docker does not answer.)")
+    assert outcome.problem.restored.startswith("Could not be put back: create (Docker does not answer.)")
     household.machine.engine.is_up = True
     assert household.uninstall(purge=True).ending is Ending.SUCCEEDED
     assert household.left() == {}

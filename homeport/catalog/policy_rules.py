@@ -186,6 +186,8 @@ FORBIDDEN: Final[Mapping[tuple[str, str], tuple[str, str, str]]] = {
     ),
     ("config", "environment"): ("config-source", "It would read the host's environment.", "Use `content`."),
     ("config", "external"): ("foreign-object", "The config would not be the app's own.", "Use `content`."),
+    ("config", "labels"): ("not-supported", "Compose gives configs none.", _LEAVE_OUT),
+    ("config", "template_driver"): ("not-supported", "It counts in a swarm only.", _LEAVE_OUT),
     ("config", "name"): ("foreign-object", "A name of its own could be another's.", _LEAVE_OUT),
     ("port", "host_ip"): (
         "port-address", "The box decides on which address ports are published.", "Leave the address out.",

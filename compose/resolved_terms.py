@@ -143,5 +143,9 @@ def _without(about: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
     return {key: value for key, value in about.items() if key not in keys}
 
 
-def _number(value: Any) -> float | None:
-    return None if value is None else float(value)
+def _number(value: Any) -> Any:
+    """The value as a number, which Compose may write as text; as it is where it is none."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return value

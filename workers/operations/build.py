@@ -71,7 +71,7 @@ class BuildContext:
     def result(self) -> Mapping[str, Any]:
         """See `OperationContext.result`."""
         record = self.running.record_of("build images") or {}
-        return {"images": dict(record.get("images", {})), "builds": dict(record.get("builds", {}))}
+        return {name: dict(record.get(name, {})) for name in ("images", "sizes", "builds")}
 
     def give_up(self, connection: Connection) -> None:
         """See `OperationContext.give_up`: the upload, which no step may have begun with."""

@@ -88,13 +88,15 @@ def fetch_images(context: ImagesContext, run: StepRun) -> None:
     progress = FetchProgress([image.reference for image in wanted])
     found = context.noted()
     volumes: dict[str, list[str]] = {}
+    sizes: dict[str, int] = {}
     for image in wanted:
         run.check()
         state = _fetch_one(context, run, image, progress, found)
         volumes[image.service] = list(state.volumes)
+        sizes[image.service] = state.size_bytes
         detail = f"{image.reference} is there"
         run.progress(progress.moved(image.reference, 1.0, state.size_bytes), detail)
-    run.record.update(images=found, volumes=volumes)
+    run.record.update(images=found, volumes=volumes, sizes=sizes)
 
 
 def _fetch_one(

@@ -21,6 +21,8 @@ _TYPOGRAPHY: Final = str.maketrans(
 _FENCE: Final = re.compile(r"^[ \t]*(?:```|~~~).*$\n(.*?)^[ \t]*(?:```|~~~)[ \t]*$", re.MULTILINE | re.DOTALL)
 _DOCKER: Final = re.compile(r"\b(?:docker|podman)\b")
 
+_INLINE: Final = re.compile(r"`((?:\$ )?(?:sudo )?(?:docker|podman) [^`\n]*)`")
+
 _CONTINUED: Final = re.compile(r"(?:[ \t]*[\\`^][ \t]*(?:#[^\n]*)?\n)(?:[ \t]*#[^\n]*\n)*")
 _FLAG_BELOW: Final = re.compile(r"\n[ \t]+(?=--?[A-Za-z])")
 _PLACEHOLDER: Final = re.compile(r"<(?![<(&=\s])[^<>\n]{1,120}>")
@@ -71,6 +73,7 @@ def read_commands(text: str) -> list[ShellCommand]:
             "The text is too long.", why=f"{MAX_CHARS} characters are read.", remedy="Give the line alone."
         )
     plain = _PRIVATE.sub("?", text.replace("\r\n", "\n").replace("\r", "\n").translate(_TYPOGRAPHY))
+    plain = _INLINE.sub(lambda found: f";{found[1]};", plain)
     return [command for start, block in _blocks(plain) for command in _Scanner(block, start).commands()]
 
 

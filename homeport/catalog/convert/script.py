@@ -1,7 +1,7 @@
 """Reads a shell script without running it: the files that it would write, and the commands that it has.
 
-The syntax is tree-sitter's; what assignments, here-documents, `echo`, `printf`, `cat` and `tee` give is worked
-out here. Both branches of a condition are read, loops over plain words are unrolled, functions are read
+The syntax is tree-sitter's; what assignments, here-documents, `echo`, `printf`, `cat` and `tee` give is
+worked out here. Both branches of a condition are read, loops over plain words are unrolled, functions are read
 where they are called. Nothing is started, and no file of the box is looked at.
 """
 
@@ -16,7 +16,15 @@ import tree_sitter_bash
 from tree_sitter import Language, Node, Parser
 
 from homeport.catalog.convert.printing import print_echo, print_printf
-from homeport.catalog.convert.words import HERE, MAX_TEXT, Expander, TooMuchError, unknown, without_marks
+from homeport.catalog.convert.words import (
+    HERE,
+    MAX_TEXT,
+    Expander,
+    TooMuchError,
+    only_mark,
+    unknown,
+    without_marks,
+)
 from homeport.errors import NotConvertibleError
 
 MAX_BYTES: Final = 256 * 1024
@@ -27,11 +35,15 @@ _PARSE_SECONDS: Final = 1.0
 
 _FOLDER: Final = "WEBAPP_PATH"
 _BLOCKS: Final = frozenset(
-    {"program", "compound_statement", "subshell", "list", "if_statement", "elif_clause", "else_clause", "do_group",
-     "case_statement", "case_item", "negated_command"}
+    {
+        "program", "compound_statement", "subshell", "list", "if_statement", "elif_clause", "else_clause",
+        "do_group", "case_statement", "case_item", "negated_command",
+    }
 )  # fmt: skip
-_CONDITIONS: Final = frozenset({"if_statement", "case_statement", "while_statement", "list"})
+_CONDITIONS: Final = frozenset({"if_statement", "case_statement", "while_statement"})
 _BEFORE_COMMANDS: Final = frozenset({"sudo", "exec", "command", "nohup", "time", "env", "builtin", "doas"})
+"""Programs that start the command after them."""
+_OPTIONS_WITH_VALUE: Final = frozenset({"-u", "-g", "-h", "-p", "-C", "-S"})
 _ASSIGNMENT: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 
 
@@ -70,6 +82,8 @@ class Script:
     """By path relative to the app's folder, or absolute."""
     variables: dict[str, str] = field(default_factory=dict)
     """As they stand at its end."""
+    exported: set[str] = field(default_factory=set)
+    """Names of those that its programs see."""
     unknown: dict[str, tuple[int, str]] = field(default_factory=dict)
     """By the name of its mark: the line, and what only running would tell."""
     not_understood: list[int] = field(default_factory=list)
@@ -92,7 +106,9 @@ def read_script(text: str, *, what: str = "The script") -> Script:
     except TooMuchError as error:
         remedy = "Leave out what the app does not need, and convert it again."
         line = reader.line
-        raise NotConvertibleError(f"Line {line} of {what.lower()} makes too much.", remedy=remedy, line=line) from error
+        raise NotConvertibleError(
+            f"Line {line} of {what.lower()} makes too much.", remedy=remedy, line=line
+        ) from error
     return reader.script
 
 
@@ -127,6 +143,8 @@ class _Reader:
         self._steps = 0
         self._calls = 0
         self._heredoc_line: int | None = None
+        self._here: tuple[int, str] | None = None
+        """The here-document that is being expanded: its first line, and its text."""
         self._expander = Expander(self.script.variables, self._printed, self._name_unknown)
 
     def run(self, node: Node, stdin: str | None, depth: int) -> str | None:
@@ -188,9 +206,10 @@ class _Reader:
         text = ""
         if value is not None:
             text = unknown(key) if value.type == "array" else self._expander.text(self._text_of(value))
-        if re.fullmatch(r"\ue000VALUE_OF_LINE_[0-9_]+\ue001", text):
-            self.script.unknown[key] = self.script.unknown.pop(text[1:-1])
-            text = unknown(key)
+        name_of_value = only_mark(text)
+        if name_of_value in self.script.unknown and key not in self.script.unknown:
+            self.script.unknown[key] = self.script.unknown[name_of_value]
+            text = unknown(key)  # a name of its own says more than the line
         appends = self._raw[name.end_byte : name.end_byte + 2] == b"+="
         text = self.script.variables.get(key, "") + text if appends else text
         if len(text) > MAX_TEXT:
@@ -199,9 +218,13 @@ class _Reader:
         return ""
 
     def _declare(self, node: Node, stdin: str | None, depth: int) -> str | None:
+        exports = self._text_of(node).startswith("export")
         for child in node.named_children:
             if child.type == "variable_assignment":
                 self._assign(child, stdin, depth)
+            name = child.child_by_field_name("name") or child
+            if exports and name.type == "variable_name":
+                self.script.exported.add(self._text_of(name))
         return ""
 
     def _command(self, node: Node, stdin: str | None, depth: int) -> str | None:
@@ -214,32 +237,29 @@ class _Reader:
         for child in node.named_children:
             if child.type == "herestring_redirect" and child.named_children:
                 stdin = self._expander.text(self._text_of(child.named_children[0])) + "\n"
-        while words and (words[0] in _BEFORE_COMMANDS or _ASSIGNMENT.match(words[0])):
-            is_option = words[0] in _BEFORE_COMMANDS
-            del words[0]
-            while is_option and words and words[0].startswith("-"):
-                del words[0]
+        words = _without_prefix(words)
         return self._do(node, words, stdin, depth) if words else ""
 
     def _do(self, node: Node, words: list[str], stdin: str | None, depth: int) -> str | None:
         program, *arguments = words
         if body := self._functions.get(program):
             return self._call(body, arguments, stdin, depth)
-        match posixpath.basename(program):
-            case "echo":
-                return print_echo(arguments)
-            case "printf":
-                return print_printf(arguments)
-            case "cat":
-                return self._cat(arguments, stdin)
-            case "tee":
-                return self._tee(arguments, stdin)
-            case "cd":
-                self._folder = self._resolved(arguments[0]) if arguments else "~"
-                self.script.variables["PWD"] = posixpath.normpath(posixpath.join(_FOLDER, self._folder))
-                return ""
+        known: dict[str, Callable[[], str | None]] = {
+            "echo": lambda: print_echo(arguments),
+            "printf": lambda: print_printf(arguments),
+            "cat": lambda: self._cat(arguments, stdin),
+            "tee": lambda: self._tee(arguments, stdin),
+            "cd": lambda: self._cd(arguments),
+        }
+        if shown := known.get(posixpath.basename(program)):
+            return shown()
         self._record(node, words, stdin)
         return None
+
+    def _cd(self, arguments: list[str]) -> str:
+        self._folder = self._resolved(arguments[0]) if arguments else "~"
+        self.script.variables["PWD"] = posixpath.normpath(posixpath.join(_FOLDER, self._folder))
+        return ""
 
     def _record(self, node: Node, words: Iterable[str], stdin: str | None) -> None:
         if len(self.script.commands) >= MAX_COMMANDS:
@@ -259,7 +279,11 @@ class _Reader:
             return None
         before = dict(self.script.variables)
         self.script.variables |= {str(at): word for at, word in enumerate(arguments, 1)}
-        self.script.variables |= {"@": " ".join(arguments), "*": " ".join(arguments), "#": str(len(arguments))}
+        self.script.variables |= {
+            "@": " ".join(arguments),
+            "*": " ".join(arguments),
+            "#": str(len(arguments)),
+        }
         self._calls += 1
         printed = self.run(body, stdin, depth + 1)
         self._calls -= 1
@@ -312,7 +336,7 @@ class _Reader:
         end = next((child for child in redirect.children if child.type == "heredoc_end"), None)
         delimiter = self._text_of(start) if start else ""
         line = redirect.start_point.row + 1
-        if start is None or end is None or end.is_missing or start_is_end(start, end):
+        if start is None or end is None or end.is_missing or _has_no_end(start, end):
             what = f"The here-document that begins in line {line} of {self._what.lower()} is not closed."
             remedy = f"Put {delimiter.strip(chr(39) + chr(34))} on a line of its own after it."
             raise NotConvertibleError(what, remedy=remedy, line=line)
@@ -332,7 +356,13 @@ class _Reader:
         text = "".join(line.decode("utf-8", "replace") + "\n" for line in lines)
         self._heredoc_line = row + 2
         is_literal = any(sign in delimiter for sign in "'\"\\")
-        return text if is_literal else self._expander.text(text, HERE)
+        if is_literal:
+            return text
+        self._here = (row + 2, text)
+        try:
+            return self._expander.text(text, HERE)
+        finally:
+            self._here = None
 
     def _input(self, redirect: Node, stdin: str | None) -> str | None:
         if any(child.type == "<" for child in redirect.children):
@@ -375,18 +405,23 @@ class _Reader:
     def _printed(self, command: str) -> str | None:
         """What a command would print that says no more than where the script runs."""
         words = command.split()
-        if words == ["pwd"] or (words[:1] == ["dirname"] and words[-1].strip("\"'") in ("$0", "${BASH_SOURCE[0]}")):
+        if words == ["pwd"] or (
+            words[:1] == ["dirname"] and words[-1].strip("\"'") in ("$0", "${BASH_SOURCE[0]}")
+        ):
             return self.script.variables["PWD"]
         if words[:1] == ["cd"] and words[-1:] == ["pwd"] and "&&" in words:
             return self.script.variables["PWD"]
         return None
 
     def _name_unknown(self, what: str) -> str:
-        name = f"VALUE_OF_LINE_{self.line}"
-        count = 2
-        while self.script.unknown.get(name, (0, what))[1] != what:
-            name, count = f"VALUE_OF_LINE_{self.line}_{count}", count + 1
-        self.script.unknown[name] = (self.line, what[:200])
+        line = self.line
+        if self._here is not None:
+            at = self._here[1].find(what.strip("$()"))
+            line = self._here[0] + self._here[1].count("\n", 0, max(at, 0))
+        name, count = f"VALUE_OF_LINE_{line}", 2
+        while self.script.unknown.get(name, (0, what[:200]))[1] != what[:200]:
+            name, count = f"VALUE_OF_LINE_{line}_{count}", count + 1
+        self.script.unknown[name] = (line, what[:200])
         return name
 
     def _fields(self, node: Node) -> list[str]:
@@ -396,7 +431,18 @@ class _Reader:
         return self._raw[node.start_byte : node.end_byte].decode("utf-8", "replace")
 
 
-def start_is_end(start: Node, end: Node) -> bool:
+def _without_prefix(words: list[str]) -> list[str]:
+    """The command that `sudo`, `env` and the like would start."""
+    at = 0
+    while at < len(words) and (words[at] in _BEFORE_COMMANDS or _ASSIGNMENT.match(words[at])):
+        is_prefix = words[at] in _BEFORE_COMMANDS
+        at += 1
+        while is_prefix and at < len(words) and words[at].startswith("-"):
+            at += 2 if words[at] in _OPTIONS_WITH_VALUE else 1
+    return words[at:]
+
+
+def _has_no_end(start: Node, end: Node) -> bool:
     """Whether the grammar found no end and put an empty one."""
     return end.start_byte == end.end_byte or end.start_byte <= start.end_byte
 

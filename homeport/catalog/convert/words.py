@@ -55,6 +55,22 @@ def with_variables(text: str) -> str:
     return _MARK.sub(r"${\1}", text)
 
 
+def blanked(text: str) -> str:
+    """The text with nothing where marks stood."""
+    return _MARK.sub("", text)
+
+
+def split_marks(text: str) -> list[str]:
+    """Plain parts and names of marks by turns, a plain one first and last."""
+    return _MARK.split(text)
+
+
+def only_mark(text: str) -> str | None:
+    """The name of the mark that is all of the text."""
+    found = _MARK.fullmatch(text)
+    return found[1] if found else None
+
+
 def without_marks(text: str) -> str:
     """A script's text, in which nothing looks like a mark."""
     return text.replace(_OPEN, "?").replace(_CLOSE, "?")

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -67,9 +67,14 @@ def read_docker_run(text: str, *, name: str | None = None) -> Draft:
     Raises:
         NotConvertibleError: there is no run line, or one that Docker would refuse.
     """
+    return read_run_commands(read_commands(text), name=name)
+
+
+def read_run_commands(commands: Iterable[ShellCommand], *, name: str | None = None) -> Draft:
+    """The same of commands that were taken out of a text already."""
     notes: list[Note] = []
     lines: list[RunLine] = []
-    for command in read_commands(text):
+    for command in commands:
         words = _without_prefixes(command)
         if (rest := _after_run(words)) is not None:
             lines.append(read_line(command, rest, is_podman=words[0] == "podman"))

@@ -1,8 +1,8 @@
 """Reads a shell script without running it: the files that it would write, and the commands that it has.
 
 The syntax is tree-sitter's; what assignments, here-documents, `echo`, `printf`, `cat` and `tee` give is
-worked out here. Both branches of a condition are read, loops over plain words are unrolled, functions are read
-where they are called. Nothing is started, and no file of the box is looked at.
+worked out here. Both branches of a condition are read, loops over plain words are unrolled, functions are
+read where they are called. Nothing is started, and no file of the box is looked at.
 """
 
 import posixpath

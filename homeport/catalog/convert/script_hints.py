@@ -32,8 +32,8 @@ _AS_WRITTEN: Final = "It changes a file after it was written; the file is taken 
 _NEITHER: Final = "It is no part of a definition; if the app needs it, put it into the image."
 
 _SHELLS_OWN: Final = (
-    "set", "exit", "return", "true", "false", ":", "[", "[[", "test", "trap", "read", "shift", "local", "unset",
-    "shopt", "umask", "date", "whoami", "id", "ls", "grep", "break", "continue", "popd", "pushd", "alias",
+    "set", "exit", "return", "true", "false", ":", "[", "[[", "test", "trap", "read", "shift", "local",
+    "unset", "shopt", "umask", "date", "whoami", "id", "ls", "grep", "break", "continue", "popd", "pushd", "alias",
 )  # fmt: skip
 _PACKAGERS: Final = ("apt", "apt-get", "yum", "dnf", "apk", "pip", "pip3", "npm", "gem", "dpkg", "rpm")
 _ACCOUNTS: Final = ("chown", "chmod", "chgrp", "setfacl", "useradd", "usermod", "adduser", "groupadd")

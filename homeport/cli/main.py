@@ -127,14 +127,18 @@ class Command(click.Command):
         return super().invoke(context)
 
 
-class _Group(click.Group):
+class Group(Command, click.Group):
+    """A command with commands of its own."""
+
+
+class _Root(click.Group):
     """A group whose commands are `Command`s."""
 
     command_class = Command
     group_class = type
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Root, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="homeport")
 @click.option(
     "--url",
@@ -152,9 +156,9 @@ def cli(context: click.Context, url: str | None, token: str | None) -> None:
 
 def main() -> None:
     """Runs the command line; every error becomes words on standard error and an exit code."""
-    from homeport.cli import apps, box, builds, caches, check, explain, jobs, new
+    from homeport.cli import apps, box, builds, caches, catalogs, check, convert, explain, jobs, new
 
-    for module in (apps, builds, new, check, jobs, caches, box, explain):
+    for module in (apps, catalogs, builds, new, convert, check, jobs, caches, box, explain):
         for command in module.COMMANDS:
             cli.add_command(command)
     wants_json = "--json" in sys.argv  # what click makes of it is lost with an error

@@ -25,6 +25,8 @@ def require_granted(loaded: LoadedDefinition, granted: Collection[Permission]) -
             remedy="Read what they allow, and grant them with the install, or choose another app.",
             missing=[permission_json(permission) for permission in missing],
             rating=rate(loaded.permissions).as_json(),
+            name=name,
+            title=loaded.definition.title,
         )
     return loaded.permissions
 

@@ -1,45 +1,64 @@
-"""The commands about apps: install, uninstall, apps, show, logs, catalog."""
+"""The commands about apps: install, uninstall, apps, show, logs."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from homeport.cli.build_reports import print_reports
-from homeport.cli.client import path_of
+from homeport.cli.catalogs import permission_fields, port_words
+from homeport.cli.choices import grant_all_option, grant_option, set_option
+from homeport.cli.client import ApiProblemError, path_of
 from homeport.cli.complete import complete_apps, complete_catalog
-from homeport.cli.follow import report_job
+from homeport.cli.follow import follow_option, report_job
+from homeport.cli.granting import Send, grant_options, send_granting
 from homeport.cli.main import EXIT_FAILED, Command, Context
 from homeport.cli.output import is_interactive, size
+from homeport.cli.sending import is_written_as_path, send_folder
+from homeport.errors import NotFoundError
 
-follow_option = click.option("--follow/--no-follow", default=True, help="Wait for the job's end (default).")
+_DEFINITION = "app.yml"
+_SHIPPED = "homeport"  # the catalog whose definitions need no catalog before their names
+
+
+def _complete_definition(
+    context: click.Context, parameter: click.Parameter, begun: str
+) -> list[CompletionItem]:
+    return [*complete_catalog(context, parameter, begun), CompletionItem(begun, type="dir")]
 
 
 @click.command(cls=Command)
-@click.argument("definition", shell_complete=complete_catalog)
+@click.argument("definition", metavar="[CATALOG/]NAME|DIR", shell_complete=_complete_definition)
 @click.option("--as", "identifier", help="The app's identifier; default: the definition's name.")
 @click.option("--app-id", type=int, help="The platform's number of the app; default: the next free one.")
 @click.option("--host-name", help="Its host name; default: the identifier under the box's domain.")
+@grant_option
+@grant_all_option
+@set_option
 @follow_option
 @click.pass_obj
 def install(
     context: Context,
+    /,
     *,
     definition: str,
-    identifier: str | None,
-    app_id: int | None,
-    host_name: str | None,
+    granted: Sequence[str],
+    grant_all: bool,
     follow: bool,
+    **choices: Any,
 ) -> None:
-    """Install an app from the catalog."""
-    asked = {
-        "definition": definition,
-        "identifier": identifier,
-        "app_id": app_id,
-        "host_name": host_name,
-    }
-    body = {key: value for key, value in asked.items() if value is not None}
-    job = context.client.call("POST", "/v1/apps", json=body)
+    """Install an app: a definition of the catalog, or one in a folder.
+
+    What is written as a path (./x, /x, x/) is a folder with app.yml; all of it is sent, but for .git. What
+    goes beyond what every app may do is asked for on a terminal; elsewhere it must be granted by options.
+    """
+    given = {name: value for name, value in choices.items() if value not in (None, {})}
+    send = _sending_folder if is_written_as_path(definition) else _sending_name
+    job = send_granting(context, send(context, definition, given), granted, grants_all=grant_all)
     if not report_job(context, job, follow=follow) or context.is_json:
         return
     ended = context.client.call("GET", path_of("jobs", job["id"]))
@@ -48,6 +67,34 @@ def install(
     address = context.address_of(app)
     where = f" It answers at {address}" if address else ""
     context.printer.say(f"{app['identifier']} is installed.{where}")
+
+
+def _sending_name(context: Context, name: str, given: Mapping[str, Any]) -> Send:
+    """Asks for a definition of the catalog."""
+
+    def send(granted: Sequence[str]) -> Any:
+        body = {"definition": name, **given, **({"permissions": list(granted)} if granted else {})}
+        try:
+            return context.client.call("POST", "/v1/apps", json=body)
+        except ApiProblemError as error:
+            if error.problem.code == NotFoundError.code and (Path(name) / _DEFINITION).is_file():
+                remedy = f"To install the folder that is here: homeport install ./{name}"
+                raise ApiProblemError(replace(error.problem, remedy=remedy)) from error
+            raise
+
+    return send
+
+
+def _sending_folder(context: Context, written: str, given: Mapping[str, Any]) -> Send:
+    """Sends the definition that is in a folder."""
+    folder = Path(written)
+    if not (folder / _DEFINITION).is_file():
+        what = f"has no {_DEFINITION}" if folder.is_dir() else "is no folder"
+        raise click.UsageError(f"{written} {what}.")
+    query = {**given, **({"settings": json.dumps(given["settings"])} if "settings" in given else {})}
+    return lambda granted: send_folder(
+        context, "/v1/apps", folder, **query, permissions=",".join(granted) or None
+    )
 
 
 @click.command(cls=Command)
@@ -75,8 +122,12 @@ def uninstall(
 
 def _way_back(app: Mapping[str, Any]) -> str:
     """The command that installs an app on its data and its port again."""
-    named = "" if app["identifier"] == app["definition"] else f" --as {app['identifier']}"
-    again = f"homeport install {app['definition']}{named}"
+    name, catalog = app["definition"], app["catalog"]
+    words = ["homeport install", name if catalog == _SHIPPED else f"{catalog}/{name}" if catalog else "DIR"]
+    words += [] if app["identifier"] == name else [f"--as {app['identifier']}"]
+    words += [grant_options(one["permission"] for one in app["permissions"])]
+    words += [f"--set {setting}=…" for setting in app["settings"]]
+    again = " ".join(filter(None, words))
     return f"To have it back with its data: {again}; add --app-id {app['app_id']} to keep its port too."
 
 
@@ -126,6 +177,7 @@ def _app_fields(app: Mapping[str, Any], address: str | None) -> list[tuple[str, 
     limits = app["limits"]
     return [
         *((name.replace("_", " "), app[name]) for name in names),
+        ("catalog", app["catalog"] or "none: its folder was sent"),
         ("address", address),
         ("cores", limits["cpus"] or "all"),
         ("memory", size(limits["memory_bytes"])),
@@ -133,12 +185,10 @@ def _app_fields(app: Mapping[str, Any], address: str | None) -> list[tuple[str, 
         ("data", ", ".join(app["data"]) or None),
         ("installed", app["created_at"]),
         *((f"image of {service}", image["image"]) for service, image in app["images"].items()),
-        *(("further port", _port(port)) for port in app["ports"]),
+        *(("further port", port_words(port)) for port in app["ports"]),
+        *permission_fields(app["permissions"], app["rating"]),
+        *((f"setting {name}", value) for name, value in app["settings"].items()),
     ]
-
-
-def _port(port: Mapping[str, Any]) -> str:
-    return f"{port['host_port']} -> {port['container_port']}/{port['protocol']}"
 
 
 @click.command(cls=Command)
@@ -156,41 +206,4 @@ def logs(context: Context, identifier: str, tail: int, follow: bool, service: st
         context.printer.foreign_line(line)
 
 
-@click.command(cls=Command)
-@click.argument("name", required=False, shell_complete=complete_catalog)
-@click.pass_obj
-def catalog(context: Context, name: str | None) -> None:
-    """List what can be installed, or show one definition."""
-    if name is not None:
-        found = context.client.call("GET", path_of("catalog", name))
-        if not context.answers_json(found):
-            context.printer.fields(_definition_fields(found))
-        return
-    entries = list(context.client.pages("/v1/catalog"))
-    if context.answers_json(entries):
-        return
-    rows = [[entry["name"], entry["version"], entry["title"], _description(entry)] for entry in entries]
-    context.printer.table(["NAME", "VERSION", "TITLE", "DESCRIPTION"], rows)
-
-
-def _description(entry: Mapping[str, Any]) -> str | None:
-    """What it is, in its first sentence, or why it cannot be installed."""
-    if problem := entry["problem"]:
-        return f"broken: {problem['what']}"
-    first, stop, _ = (entry["description"] or "").partition(". ")
-    return first + stop.strip() or None
-
-
-def _definition_fields(found: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    web = found["web"]
-    return [
-        *((name, found[name]) for name in ("name", "title", "version", "description")),
-        ("web", f"{web['service']}, port {web['port']}, {web['path']}" if web else "none"),
-        ("services", ", ".join(found["services"])),
-        ("builds", ", ".join(found["builds"]) or None),
-        *((f"image of {service}", image) for service, image in found["pulls"].items()),
-        *(("further port", _port(port)) for port in found["ports"]),
-    ]
-
-
-COMMANDS = (install, uninstall, list_apps, show, logs, catalog)
+COMMANDS = (install, uninstall, list_apps, show, logs)

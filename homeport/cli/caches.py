@@ -6,9 +6,8 @@ import click
 
 from homeport.caches import Ecosystem
 from homeport.catalog.sizes import parse_size
-from homeport.cli.apps import follow_option
 from homeport.cli.client import path_of
-from homeport.cli.follow import report_job
+from homeport.cli.follow import follow_option, report_job
 from homeport.cli.main import Command, Context
 from homeport.cli.output import size
 

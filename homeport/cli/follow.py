@@ -18,6 +18,8 @@ _PATIENCE_S = 60  # a restarted Homeport is back within this time, and the job g
 _PAUSE_S = 1
 _DETAIL_LENGTH = 60
 
+follow_option = click.option("--follow/--no-follow", default=True, help="Wait for the job's end (default).")
+
 Show = Callable[[Mapping[str, Any]], None]
 """Shows an event."""
 

@@ -29,6 +29,8 @@ STATE_STYLES = {
     "down": "bold red",
     "degraded": "yellow",
     "warn": "yellow",
+    "high": "yellow",
+    "full": "bold red",
 }
 
 # Control sequences of ECMA-48 (CSI and OSC), then whatever else steers a terminal; tabs and line ends stay.

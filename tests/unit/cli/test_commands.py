@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from homeport.cli.apps import catalog, list_apps
+from homeport.cli.apps import list_apps
+from homeport.cli.catalogs import catalog
 from homeport.cli.client import ApiClient
 from homeport.cli.jobs import list_jobs
 from homeport.cli.main import Context, cli
@@ -63,14 +64,15 @@ def test_the_list_of_apps_has_addresses() -> None:
 
 def test_the_catalogs_list_has_the_first_sentence_of_a_description() -> None:
     context = Context(url="http://box", token="t", is_json=False)
-    entry = {"name": "wiki", "version": "1.5", "title": "Wiki", "problem": None}
+    entry: dict[str, Any] = {"name": "wiki", "version": "1.5", "title": "Wiki", "problem": None}
+    entry |= {"catalog": "homeport", "rating": {"risk": "none", "reasons": []}}
     context.__dict__["client"] = Listing(
         [{**entry, "description": text} for text in ("A. B. C", "A 1.5", "")]
     )
 
     listed = CliRunner().invoke(catalog, [], obj=context).stdout.splitlines()
 
-    assert [line.split("\t")[3] for line in listed] == ["A.", "A 1.5", "-"]
+    assert [line.split("\t")[5] for line in listed] == ["A.", "A 1.5", "-"]
 
 
 @pytest.mark.parametrize("url", ["foo", "localhost:8035", "http://", "http://box:port", "ftp://box"])

@@ -13,6 +13,7 @@ from typing import Any, Final
 from homeport.catalog.convert.compose_file import Surroundings, read_compose
 from homeport.catalog.convert.docker_run import read_run_commands
 from homeport.catalog.convert.draft import Draft, Note, assumed, dropped
+from homeport.catalog.convert.naming import name_services
 from homeport.catalog.convert.script import Command, Script, WrittenFile, read_script
 from homeport.catalog.convert.script_hints import compose_files, docker_subcommand, is_compose, note_of
 from homeport.catalog.convert.shell_line import ShellCommand
@@ -55,7 +56,7 @@ class _Conversion:
         drafts = [*self._from_compose(name), *self._from_docker(name)]
         if not drafts:
             self._refuse()
-        draft = _together(drafts)
+        draft = name_services(_together(drafts))
         services = self._with_builds({key: dict(service) for key, service in draft.services.items()})
         files = dict(self._files(services))
         for number, command in enumerate(self._script.commands):
@@ -99,7 +100,7 @@ class _Conversion:
                     WrittenFile(text=command.stdin, line=command.line + 1, is_conditional=False),
                 )
             for wanted in named[:1] or _COMPOSE_NAMES:
-                path = posixpath.normpath(posixpath.join(command.folder, _inside(wanted)))
+                path = posixpath.normpath(posixpath.join(command.folder, _in_folder(wanted)))
                 if file := self._script.files.get(path):
                     yield path, file
         for path, file in self._script.files.items():
@@ -244,10 +245,6 @@ def _shell_command(command: Command, shown: Mapping[str, str]) -> ShellCommand:
 def _in_folder(word: str) -> str:
     """A source of a mount in the app's folder, relative to it."""
     return re.sub(r"(^|=)WEBAPP_PATH(?=[/:,]|$)", r"\1.", word)
-
-
-def _inside(path: str) -> str:
-    return _in_folder(path)
 
 
 def _build(command: Command) -> tuple[dict[str, Any], set[str]]:

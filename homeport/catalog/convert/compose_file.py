@@ -177,8 +177,10 @@ class _Reading:
         )
         for one in filled.missing:
             self._wants.setdefault(one, []).append(variable)
-        what = f"{value[:80]}"
-        self._note(NoteKind.CHANGED, path, f"{what!r} became a setting: {_WITHOUT_ENVIRONMENT}")
+        shown = value
+        for one, stood in self._around.unknown.items():
+            shown = shown.replace(f"${{{one}}}", stood)
+        self._note(NoteKind.CHANGED, path, f"{shown[:80]!r} became a setting: {_WITHOUT_ENVIRONMENT}")
         return None
 
     def _tell_shared(self) -> None:

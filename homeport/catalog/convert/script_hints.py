@@ -33,7 +33,8 @@ _NEITHER: Final = "It is no part of a definition; if the app needs it, put it in
 
 _SHELLS_OWN: Final = (
     "set", "exit", "return", "true", "false", ":", "[", "[[", "test", "trap", "read", "shift", "local",
-    "unset", "shopt", "umask", "date", "whoami", "id", "ls", "grep", "break", "continue", "popd", "pushd", "alias",
+    "unset", "shopt", "umask", "date", "whoami", "id", "ls", "grep", "break", "continue", "popd", "pushd",
+    "alias",
 )  # fmt: skip
 _PACKAGERS: Final = ("apt", "apt-get", "yum", "dnf", "apk", "pip", "pip3", "npm", "gem", "dpkg", "rpm")
 _ACCOUNTS: Final = ("chown", "chmod", "chgrp", "setfacl", "useradd", "usermod", "adduser", "groupadd")

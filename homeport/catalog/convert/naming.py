@@ -1,0 +1,67 @@
+"""Gives services names without a placeholder, and puts them in wherever another service names them. Pure."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from homeport.catalog.convert.draft import Draft
+
+_IDENTIFIER: Final = "APP_IDENTIFIER"
+_AROUND: Final = re.compile(rf"[-_.]*{_IDENTIFIER}[-_.]*")
+
+
+def name_services(draft: Draft) -> Draft:
+    """The draft with its services named by what they are: placeholders stand in names of containers alone.
+
+    A service that was named `APP_IDENTIFIER_db` is `db`, its container `APP_IDENTIFIER_db`: the others go on
+    reaching it by that.
+    """
+    names = _names(draft.services)
+    if all(old == new for old, new in names.items()):
+        return draft
+    services: dict[str, Mapping[str, Any]] = {}
+    for old, given in draft.services.items():
+        service = _renamed(given, names)
+        if old != names[old] and not str(service.get("network_mode", "")).startswith("container:"):
+            service.setdefault("container_name", old)
+        services[names[old]] = service
+    return replace(draft, services=services, main=names.get(draft.main or "", draft.main))
+
+
+def _names(services: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    names = {old: old for old in services if _IDENTIFIER not in old}
+    for old in services:
+        if old not in names:
+            image = str(services[old].get("image", "")).partition("@")[0].rpartition("/")[2].partition(":")[0]
+            plain = re.sub(r"[^A-Za-z0-9._-]+", "-", _AROUND.sub("", old) or image).strip("-._") or "app"
+            free = [plain, *(f"{plain}-{number}" for number in range(2, len(services) + 2))]
+            names[old] = next(one for one in free if one not in names.values())
+    return {old: names[old] for old in services}
+
+
+def _renamed(given: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """The service with the others' new names where it names them."""
+    service = dict(given)
+    for key in ("links", "volumes_from"):
+        if isinstance(service.get(key), list):
+            service[key] = [_reference(item, names, aliased=key == "links") for item in service[key]]
+    match service.get("depends_on"):
+        case list() as needed:
+            service["depends_on"] = [names.get(one, one) if isinstance(one, str) else one for one in needed]
+        case dict() as needed:
+            service["depends_on"] = {names.get(one, one): how for one, how in needed.items()}
+    for key in ("network_mode", "ipc", "pid"):
+        value = service.get(key)
+        if isinstance(value, str) and value.startswith("service:"):
+            other = value.removeprefix("service:")
+            service[key] = f"service:{names.get(other, other)}"
+    return service
+
+
+def _reference(item: Any, names: Mapping[str, str], *, aliased: bool) -> Any:
+    """`name` or `name:rest` by the new name; a link goes on having the old one as its alias."""
+    name, colon, rest = str(item).partition(":")
+    if name not in names or names[name] == name:
+        return item
+    return f"{names[name]}:{rest or name}" if colon or aliased else names[name]

@@ -9,7 +9,7 @@ PORT: Final = 8080
 
 _PLAIN: Final = re.compile(r"[a-z][a-z0-9-]*(?:[./:@][A-Za-z0-9._-]+)*")
 _NO_TEXT: Final = frozenset({"null", "true", "false"})  # what YAML reads otherwise
-_TAG: Final = re.compile(r":([A-Za-z0-9][A-Za-z0-9._-]{0,63})(?:@.*)?$")
+_TAG: Final = re.compile(r":([A-Za-z0-9][A-Za-z0-9._-]{0,63})$")
 _MOVING: Final = "latest"
 
 
@@ -60,7 +60,7 @@ def _compose(name: str, port: int) -> str:
 
 
 def _app_of_image(name: str, image: str, port: int | None) -> str:
-    tag = _TAG.search(image)
+    tag = _TAG.search(image.partition("@")[0])
     version = tag[1] if tag and tag[1] != _MOVING else "1.0"
     head = _HEAD.format(
         name=_scalar(name),

@@ -3,18 +3,19 @@
 import signal
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 from rich.markup import escape
 
 from homeport.cli.check_stages import AFTER, BEFORE, Stage
 from homeport.cli.check_verdicts import Asked, Checkup, Level, Verdict, bad, of_problem
+from homeport.cli.choices import grant_all_option, grant_option, set_option
 from homeport.cli.client import ApiProblemError, ApiUnreachableError
 from homeport.cli.main import EXIT_FAILED, EXIT_INTERRUPTED, Command, Context
 from homeport.cli.output import STATE_STYLES, Printer, harmless
 from homeport.errors import HomeportError
-from homeport.permissions import Permission, parse_permissions
+from homeport.permissions import parse_permissions
 
 Judged = dict[str, Verdict]
 Tell = Callable[[str, Verdict], None]
@@ -23,29 +24,11 @@ _STYLES: Final = {**STATE_STYLES, Level.SKIPPED.value: "dim"}
 _INDENT: Final = " " * 8
 
 
-def _parse_grants(_context: Any, _parameter: Any, texts: tuple[str, ...]) -> tuple[Permission, ...]:
-    try:
-        return parse_permissions(texts)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
-
-
-def _parse_settings(_context: Any, _parameter: Any, texts: tuple[str, ...]) -> dict[str, str]:
-    for text in texts:
-        if "=" not in text:
-            raise click.UsageError(f"{text!r} sets nothing: write NAME=VALUE")
-    return {name: value for name, _, value in (text.partition("=") for text in texts)}
-
-
 @click.command(cls=Command)
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option(
-    "--grant", "granted", multiple=True, callback=_parse_grants, help="Grant a permission for the check."
-)
-@click.option("--grant-all", is_flag=True, help="Grant all that the definition declares.")
-@click.option(
-    "--set", "settings", multiple=True, callback=_parse_settings, help="NAME=VALUE: a setting of the owner's."
-)
+@grant_option
+@grant_all_option
+@set_option
 @click.option("--keep", is_flag=True, help="Leave the app installed, to look at.")
 @click.option("--remove-images", is_flag=True, help="Remove what was built, too; the next check builds anew.")
 @click.pass_obj
@@ -53,7 +36,7 @@ def check(
     context: Context,
     *,
     folder: Path,
-    granted: tuple[Permission, ...],
+    granted: list[str],
     grant_all: bool,
     settings: Mapping[str, str],
     keep: bool,
@@ -63,7 +46,7 @@ def check(
     asked = Asked(
         folder=folder,
         settings=settings,
-        granted=granted,
+        granted=parse_permissions(granted),
         grants_all=grant_all,
         keeps_app=keep,
         removes_images=remove_images,
@@ -167,7 +150,7 @@ def _conclude(checkup: Checkup, judged: Judged, verdict: str) -> None:
 _CONCLUSIONS: Final = {
     "ok": "all is well.",
     "warn": "it works; what could be better stands above.",
-    "bad": "it must be mended first, as said above.",
+    "bad": "it is not ready; what is bad stands above, with the way out.",
     "interrupted": "the check was interrupted.",
 }
 

@@ -23,10 +23,11 @@ from homeport.cli.check_box import (
 from homeport.cli.check_verdicts import Checkup, Level, Verdict, bad, of_problem, ok, warn
 from homeport.cli.check_web import Answer, ask, ask_patiently
 from homeport.cli.client import ApiProblemError
+from homeport.cli.granting import RISK_WORDS, grant_options
 from homeport.cli.output import is_interactive, size
 from homeport.errors import Finding, Problem
 from homeport.permissions import missing_permissions
-from homeport.risks import describe, rate
+from homeport.risks import Rating, Risk, describe, rate
 
 WATCH_S: Final = 5.0
 """How long an app is left alone to see whether it stays up, and how much it logs meanwhile."""
@@ -68,24 +69,24 @@ def rate_permissions(checkup: Checkup) -> Verdict:
     """Says what the definition may do beyond the default, and whether that is granted for the check."""
     needed = checkup.definition.permissions
     if not needed:
-        return ok("none: it stays within its containers")
+        return ok(RISK_WORDS[Risk.NONE])
     rating = rate(needed)
-    listed = f"{', '.join(map(str, needed))} (rated {rating.risk.value})"
     missing = () if checkup.asked.grants_all else missing_permissions(needed, checkup.asked.granted)
-    if missing and not _is_granted_now(checkup, rating.reasons):
+    if missing and not _is_granted_now(checkup, rating):
         words = tuple(f"{one}: {describe(one).words}" for one in missing)
-        options = " ".join(f"--grant {one}" for one in missing)
-        mend = f"What needs the box is not looked at without them: add {options}, or --grant-all."
+        mend = "Nothing is installed without them. If that is what you want, add: "
+        mend += grant_options(map(str, missing))
         return bad(f"not granted: {', '.join(map(str, missing))}", mend=mend, lines=words)
-    return ok(f"granted: {listed}", lines=rating.reasons)
+    return ok(f"granted: {', '.join(map(str, needed))}; risk {RISK_WORDS[rating.risk]}", lines=rating.reasons)
 
 
-def _is_granted_now(checkup: Checkup, reasons: Iterable[str]) -> bool:
+def _is_granted_now(checkup: Checkup, rating: Rating) -> bool:
     """Whether somebody at a terminal grants all that the definition needs."""
     if checkup.context.is_json or not is_interactive():
         return False
-    for reason in reasons:
-        checkup.context.printer.remark(f"  {reason}")
+    checkup.context.printer.remark(f"Risk: {RISK_WORDS[rating.risk]}.")
+    for reason in rating.reasons:
+        checkup.context.printer.remark(f"  - {reason}")
     return click.confirm("Grant this for the check?", err=True)
 
 

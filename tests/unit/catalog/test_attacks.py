@@ -94,6 +94,7 @@ def check_words(finding: Finding, folder: Path) -> None:
         assert 1 <= finding.line <= path.read_bytes().count(b"\n") + 1
     said = f"{finding.key}{finding.what}{finding.remedy}"
     assert len(finding.what) < 400
+    assert len(finding.remedy) < 1000
     assert "\x1b" not in said.replace("\n", ""), said
 
 

@@ -36,11 +36,9 @@ def never_made(entry: Any, project_dir: Path) -> Any:
         or folder_in_project(mount.source, project_dir) is not None
     ):
         return entry
-    bind: dict[str, Any] = {"create_host_path": False}
+    bind = {"create_host_path": False}
     if isinstance(entry, Mapping):
         return {**entry, "bind": {**(entry.get("bind") or {}), **bind}}
-    if labels := sorted(mount.modes & {"z", "Z"}):
-        bind["selinux"] = labels[0]
     long = {"type": "bind", "source": mount.source, "target": mount.target, "bind": bind}
     return long | {"read_only": True} if "ro" in mount.modes else long
 

@@ -82,12 +82,12 @@ class ProjectRunner:
             StartFailedError: Compose failed for another reason.
         """
         self._make_way(project)
+        resolved = resolve_project(self._settings, project_dir, project, control=control)
+        require_covered(resolved_terms(resolved, rendered, project_dir), granted)
         if rendered.host_paths:
             settings, engine_folder = self._settings, self._engine.root_dir()
             kept = [settings.state_dir, settings.run_dir, settings.catalog_dir, engine_folder]
             check_host_paths(rendered.host_paths, kept)
-        resolved = resolve_project(self._settings, project_dir, project, control=control)
-        require_covered(resolved_terms(resolved, rendered, project_dir), granted)
         self._make(project_dir, project, rendered.objects, control, log)
         inspection = self._engine.inspect_project(
             project, networks=rendered.networks, volumes=rendered.volumes

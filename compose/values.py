@@ -152,7 +152,13 @@ class HealthExpectation:
             services=rendered.services,
             one_shot=rendered.one_shot,
             web_service=web.service if web else None,
-            host_port=facts.host_port if web else None,
+            host_port=_web_port(rendered, facts, web) if web else None,
             host_name=facts.host_name,
             health_path=web.health if web else None,
         )
+
+
+def _web_port(rendered: RenderedProject, facts: ProjectFacts, web: Any) -> int:
+    """Where the web page answers: on the app's host port, or where it listens in the host's own network."""
+    mode = rendered.document["services"][web.service].get("network_mode")
+    return int(web.port) if mode == "host" else facts.host_port

@@ -70,6 +70,7 @@ _WITHOUT_VALUE: Final = frozenset(
     }
 )
 _READ_ONLY: Final = ":ro"
+_LONGEST_PATH: Final = 255  # what somebody who grants it can still read
 
 
 @dataclass(frozen=True, order=True)
@@ -151,6 +152,12 @@ def compare_permissions(before: Collection[Permission], after: Collection[Permis
     )
 
 
+def is_plain_path(path: str) -> bool:
+    """Whether it is written in the one way in which paths are compared: nothing to resolve or hidden."""
+    plain = posixpath.normpath(path) == path and not path.startswith("//") and path == path.strip()
+    return plain and path.isprintable() and len(path) <= _LONGEST_PATH and not set(path) & set(":,$~\\*?")
+
+
 def _namespace(value: str) -> str:
     return _claimed(value in NAMESPACES, value, f"namespace: is followed by {', '.join(sorted(NAMESPACES))}")
 
@@ -161,7 +168,7 @@ def _capability(value: str) -> str:
 
 
 def _device_path(value: str) -> str:
-    plain = value.startswith("/dev/") and _is_plain_path(value)
+    plain = value.startswith("/dev/") and is_plain_path(value)
     return _claimed(plain, value, "write the path of a device: device:/dev/ttyUSB0")
 
 
@@ -174,7 +181,7 @@ def _group(value: str) -> str:
 def _bind_path(value: str) -> str:
     path = value.removesuffix(_READ_ONLY)
     return _claimed(
-        path.startswith("/") and _is_plain_path(path), value, "write a whole path: bind:/srv/media:ro"
+        path.startswith("/") and is_plain_path(path), value, "write a whole path: bind:/srv/media:ro"
     )
 
 
@@ -202,11 +209,6 @@ def _claimed(holds: bool, value: str, otherwise: str) -> str:
     if not holds:
         raise ValueError(otherwise)
     return value
-
-
-def _is_plain_path(path: str) -> bool:
-    """Whether it is written in the one way in which paths are compared: nothing to resolve or hidden."""
-    return posixpath.normpath(path) == path and path.isprintable() and not set(path) & set(":,$~\\*?")
 
 
 _VALUES: Final[Mapping[PermissionKind, Callable[[str], str]]] = {

@@ -33,8 +33,8 @@ def read_builds(
 ) -> tuple[dict[str, BuildSpec], list[Finding]]:
     """How each service is built, those first that others are built upon, and what is wrong there.
 
-    A service that only names the image which another one is built as is built like that one. `settings` are the
-    arguments that the owner may set, with their values.
+    A service that only names the image which another one is built as is built like that one. `settings` are
+    the arguments that the owner may set, with their values.
     """
     builds = _Builds(folder, template["services"])
     for service, section in definition.images.items():

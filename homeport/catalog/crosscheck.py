@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from homeport.catalog.build_arguments import steers_buildkit
 from homeport.catalog.definition import Definition
 from homeport.catalog.policy_ports import read_ports
 from homeport.catalog.scope import Scope
@@ -148,3 +149,6 @@ def _check_settings(
         if setting.build and not builds:
             what = f"The setting {name} is a build argument, and no service is built."
             yield app.finding(("settings", name, "build"), "setting", what, "Leave `build` out.")
+        if setting.build and steers_buildkit(name):
+            what = f"The build argument {name!r} steers BuildKit, and could take a build out of its limits."
+            yield app.finding(("settings", name), "build-argument", what, "Remove it.")

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Final, Never
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from homeport.catalog.sizes import parse_size
+from homeport.catalog.policy_rules import RESERVED_NAMES
+from homeport.catalog.sizes import LARGEST_SIZE, parse_size
 from homeport.catalog.yaml12 import YamlDocument
 from homeport.errors import DefinitionInvalidError, Finding
 from homeport.models import Limits
@@ -33,6 +34,27 @@ def _claim(text: str, holds: bool, otherwise: str) -> str:
     if not holds:
         raise ValueError(otherwise)
     return text
+
+
+def _one_line(text: str) -> str:
+    return _claim(text, text.isprintable(), "write one line, of what can be seen on a screen")
+
+
+def _seen(text: str) -> str:
+    """Lines of what can be seen: nothing that would steer a terminal or turn the writing around."""
+    lines = text.replace("\t", " ").split("\n")
+    return _claim(text, all(line.isprintable() for line in lines), "write what can be seen on a screen")
+
+
+def _owners(path: str) -> str:
+    taken = path.split("/", 1)[0].casefold() in RESERVED_NAMES
+    return _claim(path, not taken, "Homeport keeps its own files by this name: choose another folder")
+
+
+def _bounded(value: int) -> int:
+    if value > LARGEST_SIZE:
+        raise ValueError("more than 1024T is no limit")
+    return value
 
 
 def _label(text: str) -> str:
@@ -106,7 +128,9 @@ def _to_float(value: Any) -> Any:
 ServiceName = Annotated[str, AfterValidator(_service)]
 _ContextName = Annotated[str, AfterValidator(_context_name)]
 InnerPath = Annotated[str, AfterValidator(_inside), AfterValidator(_normal)]
+DataFolder = Annotated[InnerPath, AfterValidator(_owners)]
 InnerFolder = Annotated[str, AfterValidator(_folder_inside), AfterValidator(_normal)]
+_Size = Annotated[int, BeforeValidator(_size), AfterValidator(_bounded)]
 UrlPath = Annotated[str, Field(max_length=1024), AfterValidator(_url_path)]
 
 
@@ -142,16 +166,18 @@ class ServiceLimitsSection(_Section):
     """What one service may use."""
 
     cpus: Annotated[float, BeforeValidator(_to_float), Field(gt=0, le=1024)] | None = None
-    memory_bytes: Annotated[int, BeforeValidator(_size), AfterValidator(_memory)] | None = Field(
-        default=None, alias="memory"
-    )
+    memory_bytes: (
+        Annotated[int, BeforeValidator(_size), AfterValidator(_memory), AfterValidator(_bounded)] | None
+    ) = Field(default=None, alias="memory")
     pids: Annotated[int, Field(ge=1, le=4_194_304)] | None = None
 
 
 class LimitsSection(ServiceLimitsSection):
     """What each service may use; `services` overrides by name; `disk_bytes` counts for the whole app."""
 
-    disk_bytes: Annotated[int, BeforeValidator(_size), Field(gt=0)] | None = Field(default=None, alias="disk")
+    disk_bytes: Annotated[int, BeforeValidator(_size), Field(gt=0), AfterValidator(_bounded)] | None = Field(
+        default=None, alias="disk"
+    )
     services: Mapping[ServiceName, ServiceLimitsSection] = Field(default_factory=dict)
 
     def of(self, service: str) -> Limits:
@@ -168,7 +194,7 @@ class SettingSection(_Section):
     """What the owner may set: an environment variable, or a build argument where `build` is true."""
 
     default: str = ""
-    description: str = Field(default="", max_length=1000)
+    description: Annotated[str, Field(max_length=1000), AfterValidator(_seen)] = ""
     build: bool = False
     required: bool = False
 
@@ -177,13 +203,15 @@ class Definition(_Section):
     """app.yml, validated."""
 
     name: Annotated[str, AfterValidator(_label)]
-    title: str = Field(min_length=1, max_length=100)
+    title: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_one_line)]
     version: Annotated[str, AfterValidator(_version)]
-    description: str = Field(default="", max_length=4000)
+    description: Annotated[str, Field(max_length=4000), AfterValidator(_seen)] = ""
     compose: Annotated[InnerPath, AfterValidator(_beside)] = "docker-compose.yml"
     web: WebSection | None = None
     images: Mapping[ServiceName, ImageSection] = Field(default_factory=dict)
-    data: tuple[InnerPath, ...] = Field(default=(), max_length=100, strict=False)
+    data: tuple[Annotated[InnerPath, AfterValidator(_owners)], ...] = Field(
+        default=(), max_length=100, strict=False
+    )
     limits: LimitsSection = Field(default_factory=LimitsSection)
     permissions: tuple[str, ...] = Field(default=(), max_length=200, strict=False)
     main: ServiceName | None = None

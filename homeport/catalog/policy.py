@@ -67,7 +67,7 @@ def judge_compose(document: Any, *, lines: LineOf, file: str) -> Judgement:
     for name, service in services.entries():
         findings += _check_name(service, name)
         findings += _check_service(service)
-    findings += _check_references(services)
+    findings += _check_references(top, services)
     findings += check_mounts(services, top.get("volumes"))
     findings += check_ports(services)
     findings += _check_top_level(top)
@@ -160,7 +160,12 @@ def _check_volumes_from(sources: Scope) -> Iterator[Finding]:
             yield item.finding("foreign-object", what, "Name a service of this file.")
 
 
-def _check_maps(kind: str) -> _Check:
+def _check_ulimits(limits: Scope) -> Iterator[Finding]:
+    yield from check_keys(limits, "ulimits")
+    yield from _check_maps("ulimit")(limits)
+
+
+def _check_maps(kind: str) -> Callable[[Scope], Iterator[Finding]]:
     """A check of the keys of every mapping in a mapping or list."""
 
     def check(scope: Scope) -> Iterator[Finding]:
@@ -170,21 +175,42 @@ def _check_maps(kind: str) -> _Check:
     return check
 
 
-def _check_references(services: Scope) -> Iterator[Finding]:
-    """Services that services name must be there."""
+def _check_references(top: Scope, services: Scope) -> Iterator[Finding]:
+    """Services and networks that services name must be there, and further names be one container's."""
+    networks = top.get("networks")
+    declared = {"default", *(name for name, _ in networks.entries())} if networks else {"default"}
+    names: set[str] = set()
     for _, service in services.entries():
-        named: list[tuple[str, Scope]] = []
-        for key in ("depends_on", "links", "volumes_from"):
-            if listed := service.get(key):
-                named += listed.entries()
-                named += [(item.value.partition(":")[0], item) for item in listed.items()]
-        if (mode := service.get("network_mode")) and mode.value.startswith("service:"):
-            named.append((mode.value.removeprefix("service:"), mode))
-        for name, inner in named:
+        for name, inner in _named_services(service):
             if name not in services.value and name != "container":
                 yield inner.finding(
                     "service-unknown", f"There is no service {name[:60]!r}.", "Name one of this file."
                 )
+        for name, inner in _named(service, "networks"):
+            if name not in declared:
+                what = f"The network {name[:60]!r} is not declared."
+                yield inner.finding("network-undeclared", what, "Add it under `networks` of the file.")
+        container = service.get("container_name")
+        if container and container.value in names:
+            what = f"Two services are called {container.value[:60]!r}."
+            yield container.finding("container-name", what, "Give each container a name of its own.")
+        if container:
+            names.add(container.value)
+
+
+def _named(service: Scope, key: str) -> list[tuple[str, Scope]]:
+    """What a list or mapping names, each up to a colon."""
+    listed = service.get(key)
+    if listed is None:
+        return []
+    return [*listed.entries(), *((item.value.partition(":")[0], item) for item in listed.items())]
+
+
+def _named_services(service: Scope) -> Iterator[tuple[str, Scope]]:
+    for key in ("depends_on", "links", "volumes_from"):
+        yield from _named(service, key)
+    if (mode := service.get("network_mode")) and mode.value.startswith("service:"):
+        yield mode.value.removeprefix("service:"), mode
 
 
 def _check_top_level(top: Scope) -> Iterator[Finding]:
@@ -229,7 +255,7 @@ _SERVICE_CHECKS: Final[dict[str, _Check]] = {
     "pid": check_namespace,
     "privileged": check_privileged,
     "security_opt": check_security_options,
-    "ulimits": _check_maps("ulimit"),
+    "ulimits": _check_ulimits,
     "userns_mode": check_namespace,
     "uts": check_namespace,
     "volumes_from": _check_volumes_from,

@@ -68,7 +68,7 @@ def check_outside(scope: Scope, source: str, modes: frozenset[str], *, read_only
         yield scope.finding("bind-outside-project", what, remedy)
     elif has_tricks(source.rstrip("/")):
         what = f"{source[:80]!r} is not the plain path of a folder or file."
-        yield scope.finding("bind-path", what, f"Write it as it is: `{path}`, without placeholders.")
+        yield scope.finding("bind-path", what, f"Write it as it is: `{path[:80]}`, without placeholders.")
     elif odd := modes - _PLAIN_MODES:
         what = f"The mount option {min(odd)!r} would change a folder that is not the app's."
         yield scope.finding("mount-option", what, "Leave it out.")

@@ -8,6 +8,7 @@ from homeport.catalog.definition import CONTEXT_NAME, SERVICE_CONTEXT
 from homeport.catalog.policy_rules import RESERVED_LABELS
 from homeport.catalog.scope import Scope, check_keys
 from homeport.errors import Finding
+from homeport.placeholders import ORDER
 
 _REMOTE_CONTEXT: Final = re.compile(r"[a-z0-9+.-]+:|git@|github\.com/", re.IGNORECASE)
 
@@ -79,10 +80,18 @@ def check_labels(labels: Scope) -> Iterator[Finding]:
     keys = [(key, inner) for key, inner in labels.entries()]
     keys += [(item.value.partition("=")[0], item) for item in labels.items()]
     for key, inner in keys:
-        if key.strip().startswith(RESERVED_LABELS):
+        if _may_be_reserved(key.strip()):
             yield inner.finding(
                 "label-reserved", f"The label {key[:60]!r} is not for templates.", "Leave it out."
             )
+
+
+def _may_be_reserved(label: str) -> bool:
+    """Whether it begins as a reserved one does, or may do so once its placeholders are filled."""
+    if label.startswith(RESERVED_LABELS):
+        return True
+    filled_at = min((label.find(name) for name in ORDER if name in label), default=-1)
+    return filled_at >= 0 and any(prefix.startswith(label[:filled_at]) for prefix in RESERVED_LABELS)
 
 
 def check_valued(variables: Scope) -> Iterator[Finding]:

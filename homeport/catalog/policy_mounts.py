@@ -11,7 +11,7 @@ from homeport.catalog.policy_binds import check_outside, normal_path
 from homeport.catalog.policy_rules import CLOCK_FILES, MOUNT_MODES, RESERVED_NAMES
 from homeport.catalog.scope import Scope, check_keys
 from homeport.errors import Finding
-from homeport.placeholders import replace_placeholders
+from homeport.placeholders import ORDER, replace_placeholders
 
 _PROJECT: Final = "WEBAPP_PATH"
 _ROOT: Final = "/project"
@@ -149,9 +149,13 @@ def _check_bind(mount: Mount) -> Iterator[Outcome]:
             yield mount.scope.finding("bind-clock-writable", what, f"Write `{clock}:{clock}:ro`.")
     elif inside is None:
         yield from check_outside(mount.scope, source, mount.modes, read_only=mount.is_read_only)
-    elif inside == "." or inside.split("/", 1)[0] in RESERVED_NAMES:
+    elif inside == "." or inside.split("/", 1)[0].casefold() in RESERVED_NAMES:
         what = f"{source[:80]} holds the files that Homeport runs the app from."
         yield mount.scope.finding("bind-project-files", what, "Mount a folder below: `./data:/data`.")
+    elif any(name in inside for name in ORDER):
+        what = f"With its placeholder filled, {source[:80]} could be another folder than the one seen here."
+        remedy = "Leave it out: the project's folder is the app's own already."
+        yield mount.scope.finding("bind-placeholder", what, remedy)
 
 
 def _inside(source: str) -> str | None:
@@ -164,7 +168,8 @@ def _inside(source: str) -> str | None:
     # A placeholder further inside, a variable or a blank end would make another path of it than the one seen.
     if (
         _PROJECT in source.removeprefix(_PROJECT)
-        or any(char in filled for char in "$~\\\n")
+        or any(char in filled for char in "$~\\")
+        or not filled.isprintable()
         or filled != filled.strip()
     ):
         return None

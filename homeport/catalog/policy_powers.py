@@ -1,6 +1,5 @@
 """Which keys of a service give it power over the host, and the permission that opens each."""
 
-import posixpath
 import re
 from collections.abc import Iterator
 from typing import Any, Final
@@ -8,7 +7,7 @@ from typing import Any, Final
 from homeport.catalog.judgement import Outcome
 from homeport.catalog.policy_rules import NAMESPACE_MODES, NETWORK_MODES
 from homeport.catalog.scope import Scope, check_keys
-from homeport.permissions import DEFAULT_CAPABILITIES, SECURITY_OPTIONS, PermissionKind
+from homeport.permissions import DEFAULT_CAPABILITIES, SECURITY_OPTIONS, PermissionKind, is_plain_path
 from homeport.placeholders import ORDER
 
 CAPABILITIES: Final = DEFAULT_CAPABILITIES | {
@@ -85,14 +84,7 @@ def _device(value: Any) -> tuple[str, str, str]:
 
 def has_tricks(path: str) -> bool:
     """Whether a path on the host is anything but the one way to write itself."""
-    return (
-        posixpath.normpath(path) != path
-        or path.startswith("//")
-        or path != path.strip()
-        or not path.isprintable()
-        or any(char in path for char in "$~\\:,*?")
-        or any(name in path for name in ORDER)
-    )
+    return not is_plain_path(path) or any(name in path for name in ORDER)
 
 
 def check_gpus(gpus: Scope) -> Iterator[Outcome]:

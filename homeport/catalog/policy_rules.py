@@ -50,6 +50,13 @@ ALLOWED: Final[Mapping[str, frozenset[str]]] = {
     "mount.volume": frozenset({"nocopy", "subpath"}),
     "mount.tmpfs": frozenset({"size", "mode"}),
     "ulimit": frozenset({"soft", "hard"}),
+    # Not `nice` and `rtprio`: with them a process puts itself before those of the box.
+    "ulimits": frozenset(
+        {
+            "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nofile", "nproc", "rss",
+            "rttime", "sigpending", "stack",
+        }
+    ),
     "network": frozenset({"driver", "internal", "enable_ipv4", "enable_ipv6", "labels"}),
     "volume": frozenset({"driver", "labels"}),
     "config": frozenset({"content", "file"}),
@@ -178,6 +185,8 @@ FORBIDDEN: Final[Mapping[tuple[str, str], tuple[str, str, str]]] = {
     ("service network", "ipv4_address"): ("network", "The box gives addresses.", "Use service names."),
     ("service network", "ipv6_address"): ("network", "The box gives addresses.", "Use service names."),
     ("service network", "mac_address"): FORBIDDEN_IN_SERVICE["mac_address"],
+    ("ulimits", "nice"): ("resources", "Its processes would go before those of the box.", _LEAVE_OUT),
+    ("ulimits", "rtprio"): ("resources", "Its processes would go before those of the box.", _LEAVE_OUT),
     ("volume", "external"): ("foreign-object", "The volume would not be the app's own.", _LEAVE_OUT),
     ("volume", "name"): ("foreign-object", "A name of its own could be another's.", _LEAVE_OUT),
     ("volume", "driver_opts"): (

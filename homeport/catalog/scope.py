@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from homeport.catalog.judgement import Need, Outcome
 from homeport.catalog.policy_rules import ALLOWED, FORBIDDEN
-from homeport.catalog.yaml12 import KeyPath, key_text
+from homeport.catalog.yaml12 import KeyPath, make_finding
 from homeport.errors import Finding
 from homeport.permissions import Permission, PermissionKind
 
@@ -51,14 +51,7 @@ class Scope:
 
     def finding(self, rule: str, what: str, remedy: str) -> Finding:
         """A finding here."""
-        return Finding(
-            file=self.file,
-            key=key_text(self.path),
-            line=self.line_of(self.path),
-            rule=rule,
-            what=what,
-            remedy=remedy,
-        )
+        return make_finding(self.file, self.path, self.line_of(self.path), (rule, what, remedy))
 
     def need(self, kind: PermissionKind, value: str = "", *, rule: str) -> Outcome:
         """The need of a permission here; a finding by the rule where no permission can be written for it."""
@@ -87,7 +80,7 @@ def unknown_key(scope: Scope, key: str, kind: str) -> Finding:
     """The finding for a key that no table has, with the nearest that one has."""
     near = difflib.get_close_matches(key, ALLOWED[kind], n=1)
     remedy = f"Did you mean {near[0]!r}?" if near else "Leave it out."
-    return scope.finding("unknown-key", f"The key {key!r} is not known here.", remedy)
+    return scope.finding("unknown-key", f"The key {key[:60]!r} is not known here.", remedy)
 
 
 def check_interpolation(scope: Scope) -> Iterator[Finding]:

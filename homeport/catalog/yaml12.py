@@ -24,7 +24,7 @@ import yaml
 from homeport.catalog.yaml12_dump import dump_yaml
 from homeport.errors import DefinitionInvalidError, Finding
 
-__all__ = ["KeyPath", "YamlDocument", "dump_yaml", "key_text", "load_yaml"]
+__all__ = ["KeyPath", "YamlDocument", "dump_yaml", "key_text", "load_yaml", "make_finding"]
 
 MAX_BYTES: Final = 1024 * 1024
 MAX_NODES: Final = 10_000
@@ -95,9 +95,30 @@ class YamlDocument:
 
     def finding(self, path: Sequence[str | int], rule: str, what: str, remedy: str) -> Finding:
         """A finding at this place of this document."""
-        return Finding(
-            file=self.file, key=key_text(path), line=self.line_of(path), rule=rule, what=what, remedy=remedy
-        )
+        return make_finding(self.file, path, self.line_of(path), (rule, what, remedy))
+
+
+def make_finding(
+    file: str, path: Sequence[str | int], line: int | None, words: tuple[str, str, str]
+) -> Finding:
+    """A finding of rule, what and remedy; what would steer a terminal is written out in it (`\\x1b`)."""
+    rule, what, remedy = words
+    return Finding(
+        file=file,
+        key=_visible(key_text(path)),
+        line=line,
+        rule=rule,
+        what=_visible(what),
+        remedy=_visible(remedy),
+    )
+
+
+def _visible(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text
+    )
 
 
 def load_yaml(text: bytes, *, file: str) -> YamlDocument:

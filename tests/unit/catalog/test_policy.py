@@ -64,6 +64,12 @@ REFUSED_IN_SERVICE = [
     ("container_name: nginx", "container-name", "container_name", 1),
     ("container_name: APP_IDENTIFIER-db", "container-name", "container_name", 1),
     ("container_name: MY_APP_IDENTIFIER", "container-name", "container_name", 1),
+    ("labels: {APP_IDENTIFIER.app: x}", "label-reserved", "labels.APP_IDENTIFIER.app", 1),
+    ("labels: ['com.APP_IDENTIFIER.compose.project=x']", "label-reserved", "labels[0]", 1),
+    ("networks: [other]", "network-undeclared", "networks[0]", 1),
+    ("ulimits: {nofile: 1024, rtprio: 99}", "resources", "ulimits.rtprio", 1),
+    ("ulimits: {nicer: 1}", "unknown-key", "ulimits.nicer", 1),
+    ("platform: linux/amd64", "not-supported", "platform", 1),
     ("restart: sometimes", "restart", "restart", 1),
     ("networks: {default: {ipv4_address: 10.0.0.5}}", "network", "networks.default.ipv4_address", 1),
     ("env_file: ../.env", "env-file-outside", "env_file", 1),
@@ -123,6 +129,15 @@ REFUSED_IN_SERVICE = [
     ("volumes: ['.:/all']", "bind-project-files", "volumes[0]", 1),
     ("volumes: ['WEBAPP_PATH:/all']", "bind-project-files", "volumes[0]", 1),
     ("volumes: ['./a/../docker-compose.yml:/x']", "bind-project-files", "volumes[0]", 1),
+    ("volumes: ['./Compose.yml:/x']", "bind-project-files", "volumes[0]", 1),
+    ("volumes: ['./APP_IDENTIFIER:/x']", "bind-placeholder", "volumes[0]", 1),
+    ("volumes: ['./srv/APP_HOSTNAME/x:/x']", "bind-placeholder", "volumes[0]", 1),
+    (
+        "volumes: [{type: volume, source: '', target: /x, volume: {subpath: ../y}}]",
+        "mount-option",
+        "volumes[0].volume.subpath",
+        1,
+    ),
     ("volumes: ['./a:/a', './a/b:/b']", "bind-nested", "volumes[1]", 1),
     ("volumes: ['/etc/localtime:/etc/localtime']", "bind-clock-writable", "volumes[0]", 1),
     ("volumes: ['/etc/localtime:/etc/localtime:ro,z']", "bind-clock-writable", "volumes[0]", 1),
@@ -242,6 +257,23 @@ def test_a_service_named_like_an_extension_is_checked_like_any_other() -> None:
     assert (finding.rule, finding.key) == ("docker-socket", "services.x-evil.use_api_socket")
 
 
+def test_two_containers_are_not_called_the_same() -> None:
+    text = (
+        SOUND + "    container_name: a_APP_IDENTIFIER\n  db: {image: x, container_name: a_APP_IDENTIFIER}\n"
+    )
+
+    (finding,) = check(text)
+
+    assert (finding.rule, finding.key) == ("container-name", "services.db.container_name")
+
+
+def test_what_would_steer_a_terminal_is_written_out() -> None:
+    (finding,) = of_service('"evil\\e[2J": x')
+
+    assert finding.key == "services.web.evil\\x1b[2J"
+    assert str(finding).isprintable()
+
+
 def test_a_file_without_services_is_refused() -> None:
     assert [finding.rule for finding in check("x-a: 1\n")] == ["services-missing"]
     assert [finding.rule for finding in check("services: {}\n")] == ["services-missing"]
@@ -283,7 +315,8 @@ def test_more_ports_than_the_bound_are_refused() -> None:
         "network_mode: none",
         "security_opt: ['no-new-privileges:true']",
         "logging: {driver: json-file, options: {max-size: 10m}}",
-        "labels: {traefik.enable: 'true'}",
+        "labels: {traefik.enable: 'true', traefik.http.routers.APP_IDENTIFIER.rule: x}",
+        "networks: [default]",
         "build: {context: ./web, dockerfile: Dockerfile, args: {A: 1}}",
         "build: {context: ., target: web, additional_contexts: {x: ./y, b: 'service:base'}, cache_from: [z]}",
         "env_file: ./web.env",

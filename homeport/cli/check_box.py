@@ -33,8 +33,13 @@ def build_images(checkup: Checkup) -> Mapping[str, Any]:
         ApiUnreachableError: the API does not answer.
     """
     query = {"settings": _settings(checkup)}
-    job = checkup.context.client.upload("/v1/builds", PackedFolder(checkup.asked.folder), **query)
-    return _succeeded(checkup, job)["result"] or {}
+    client = checkup.context.client
+    job = client.upload("/v1/builds", PackedFolder(checkup.asked.folder), **query)
+    try:
+        return _succeeded(checkup, job)["result"] or {}
+    except KeyboardInterrupt:
+        _patiently(lambda: _end(client, job))
+        raise
 
 
 def install_app(checkup: Checkup) -> Mapping[str, Any]:

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from homeport.catalog.build_arguments import steers_buildkit
 from homeport.catalog.composition import as_variables
-from homeport.catalog.definition import SERVICE_CONTEXT, Definition
+from homeport.catalog.definition import Definition
+from homeport.catalog.fields import SERVICE_CONTEXT
 from homeport.catalog.loaded import BuildSpec
 from homeport.catalog.sources import find_inside
 from homeport.catalog.yaml12 import YamlDocument

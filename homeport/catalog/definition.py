@@ -1,137 +1,36 @@
 """What stands in app.yml: its shape, and what is wrong with it in words."""
 
 import difflib
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Never
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from homeport.catalog.policy_rules import RESERVED_NAMES
-from homeport.catalog.sizes import LARGEST_SIZE, parse_size
+from homeport.catalog.fields import (
+    Beside,
+    ContextName,
+    Cpus,
+    DataFolder,
+    FurtherContext,
+    InnerFolder,
+    InnerPath,
+    Label,
+    Memory,
+    ServiceName,
+    Size,
+    Title,
+    UrlPath,
+    VariableName,
+    Version,
+    Words,
+)
 from homeport.catalog.yaml12 import YamlDocument
 from homeport.errors import DefinitionInvalidError, Finding
 from homeport.models import Limits
-from homeport.names import is_label
 from homeport.permissions import Permission
 
 APP_FILE: Final = "app.yml"
-
-CONTEXT_NAME: Final = re.compile(r"[a-z0-9][A-Za-z0-9._/:-]{0,254}")
-"""What a further build context may be called: a word, or an image as the Dockerfile names it."""
-
-SERVICE_CONTEXT: Final = "service:"
-"""Before a service's name, where a further build context is the image that the service is built as."""
-
-_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
-_SMALLEST_MEMORY = 6 * 1024 * 1024  # Docker refuses to run a container with less
-
-
-def _claim(text: str, holds: bool, otherwise: str) -> str:
-    if not holds:
-        raise ValueError(otherwise)
-    return text
-
-
-def _one_line(text: str) -> str:
-    return _claim(text, text.isprintable(), "write one line, of what can be seen on a screen")
-
-
-def _seen(text: str) -> str:
-    """Lines of what can be seen: nothing that would steer a terminal or turn the writing around."""
-    lines = text.replace("\t", " ").split("\n")
-    return _claim(text, all(line.isprintable() for line in lines), "write what can be seen on a screen")
-
-
-def _owners(path: str) -> str:
-    taken = path.split("/", 1)[0].casefold() in RESERVED_NAMES
-    return _claim(path, not taken, "Homeport keeps its own files by this name: choose another folder")
-
-
-def _bounded(value: int) -> int:
-    if value > LARGEST_SIZE:
-        raise ValueError("more than 1024T is no limit")
-    return value
-
-
-def _label(text: str) -> str:
-    return _claim(text, is_label(text), "a name has a-z, 0-9 and inner hyphens, 63 characters at most")
-
-
-def _version(text: str) -> str:
-    return _claim(
-        text, bool(_VERSION.fullmatch(text)), "a version has letters, digits, '.', '_' and '-', 64 at most"
-    )
-
-
-def _service(text: str) -> str:
-    return _claim(
-        text, bool(_SERVICE.fullmatch(text)), "a service's name has letters, digits, '.', '_' and '-'"
-    )
-
-
-def _variable(text: str) -> str:
-    return _claim(text, bool(_VARIABLE.fullmatch(text)), "a variable's name has letters, digits and '_'")
-
-
-def _context_name(text: str) -> str:
-    otherwise = "a context's name is a word, or an image as the Dockerfile names it"
-    return _claim(text, bool(CONTEXT_NAME.fullmatch(text)), otherwise)
-
-
-def _further_context(text: str) -> str:
-    if text.startswith(SERVICE_CONTEXT):
-        return SERVICE_CONTEXT + _service(text.removeprefix(SERVICE_CONTEXT))
-    return _normal(_folder_inside(text))
-
-
-def _url_path(text: str) -> str:
-    plain = text.isascii() and text.isprintable() and " " not in text
-    return _claim(text, text.startswith("/") and plain, "a path begins with / and has no blanks: /status")
-
-
-def _inside(text: str) -> str:
-    parts = text.removeprefix("./").rstrip("/").split("/")
-    inside = all(part not in ("", ".", "..") for part in parts) and text.isprintable() and "\\" not in text
-    return _claim(text, inside, "a path is relative and stays in the folder: config or srv/data")
-
-
-def _beside(text: str) -> str:
-    return _claim(text, "/" not in text, "the compose file stands beside app.yml, not in a folder")
-
-
-def _folder_inside(text: str) -> str:
-    return text if text in (".", "./") else _inside(text)
-
-
-def _normal(text: str) -> str:
-    return text.removeprefix("./").rstrip("/") or "."
-
-
-def _size(value: Any) -> Any:
-    return parse_size(value) if isinstance(value, str) else value
-
-
-def _memory(value: int) -> int:
-    if value < _SMALLEST_MEMORY:
-        raise ValueError("Docker runs no container with less than 6M")
-    return value
-
-
-def _to_float(value: Any) -> Any:
-    return float(value) if type(value) is int else value
-
-
-ServiceName = Annotated[str, AfterValidator(_service)]
-_ContextName = Annotated[str, AfterValidator(_context_name)]
-InnerPath = Annotated[str, AfterValidator(_inside), AfterValidator(_normal)]
-DataFolder = Annotated[InnerPath, AfterValidator(_owners)]
-InnerFolder = Annotated[str, AfterValidator(_folder_inside), AfterValidator(_normal)]
-_Size = Annotated[int, BeforeValidator(_size), AfterValidator(_bounded)]
-UrlPath = Annotated[str, Field(max_length=1024), AfterValidator(_url_path)]
 
 
 class _Section(BaseModel):
@@ -155,29 +54,23 @@ class ImageSection(_Section):
 
     context: InnerFolder
     dockerfile: InnerPath = "Dockerfile"
-    args: Mapping[Annotated[str, AfterValidator(_variable)], str] = Field(default_factory=dict)
+    args: Mapping[VariableName, str] = Field(default_factory=dict)
     target: str = Field(default="", max_length=100)
-    contexts: Mapping[_ContextName, Annotated[str, AfterValidator(_further_context)]] = Field(
-        default_factory=dict
-    )
+    contexts: Mapping[ContextName, FurtherContext] = Field(default_factory=dict)
 
 
 class ServiceLimitsSection(_Section):
     """What one service may use."""
 
-    cpus: Annotated[float, BeforeValidator(_to_float), Field(gt=0, le=1024)] | None = None
-    memory_bytes: (
-        Annotated[int, BeforeValidator(_size), AfterValidator(_memory), AfterValidator(_bounded)] | None
-    ) = Field(default=None, alias="memory")
+    cpus: Cpus | None = None
+    memory_bytes: Memory | None = Field(default=None, alias="memory")
     pids: Annotated[int, Field(ge=1, le=4_194_304)] | None = None
 
 
 class LimitsSection(ServiceLimitsSection):
     """What each service may use; `services` overrides by name; `disk_bytes` counts for the whole app."""
 
-    disk_bytes: Annotated[int, BeforeValidator(_size), Field(gt=0), AfterValidator(_bounded)] | None = Field(
-        default=None, alias="disk"
-    )
+    disk_bytes: Annotated[Size, Field(gt=0)] | None = Field(default=None, alias="disk")
     services: Mapping[ServiceName, ServiceLimitsSection] = Field(default_factory=dict)
 
     def of(self, service: str) -> Limits:
@@ -194,7 +87,7 @@ class SettingSection(_Section):
     """What the owner may set: an environment variable, or a build argument where `build` is true."""
 
     default: str = ""
-    description: Annotated[str, Field(max_length=1000), AfterValidator(_seen)] = ""
+    description: Annotated[Words, Field(max_length=1000)] = ""
     build: bool = False
     required: bool = False
 
@@ -202,20 +95,18 @@ class SettingSection(_Section):
 class Definition(_Section):
     """app.yml, validated."""
 
-    name: Annotated[str, AfterValidator(_label)]
-    title: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_one_line)]
-    version: Annotated[str, AfterValidator(_version)]
-    description: Annotated[str, Field(max_length=4000), AfterValidator(_seen)] = ""
-    compose: Annotated[InnerPath, AfterValidator(_beside)] = "docker-compose.yml"
+    name: Label
+    title: Title
+    version: Version
+    description: Annotated[Words, Field(max_length=4000)] = ""
+    compose: Beside = "docker-compose.yml"
     web: WebSection | None = None
     images: Mapping[ServiceName, ImageSection] = Field(default_factory=dict)
-    data: tuple[Annotated[InnerPath, AfterValidator(_owners)], ...] = Field(
-        default=(), max_length=100, strict=False
-    )
+    data: tuple[DataFolder, ...] = Field(default=(), max_length=100, strict=False)
     limits: LimitsSection = Field(default_factory=LimitsSection)
     permissions: tuple[str, ...] = Field(default=(), max_length=200, strict=False)
     main: ServiceName | None = None
-    settings: Mapping[Annotated[str, AfterValidator(_variable)], SettingSection] = Field(default_factory=dict)
+    settings: Mapping[VariableName, SettingSection] = Field(default_factory=dict)
     logs_may_leave: bool = True
 
 

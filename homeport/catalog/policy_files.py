@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from homeport.catalog.definition import CONTEXT_NAME, SERVICE_CONTEXT
+from homeport.catalog.fields import CONTEXT_NAME, SERVICE_CONTEXT
 from homeport.catalog.policy_rules import RESERVED_LABELS
 from homeport.catalog.scope import Scope, check_keys
 from homeport.errors import Finding

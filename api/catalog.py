@@ -9,8 +9,8 @@ from sqlalchemy import Connection
 
 from api.context import Context
 from api.jobs import accepted
-from homeport.catalog import convert as converter
 from homeport.catalog.addresses import settle_source
+from homeport.catalog.convert import convert as convert_text
 from homeport.catalog.convert.conversion import conversion_json
 from homeport.catalog.shown import catalog_json, definition_json, entry_json
 from homeport.models import Job
@@ -73,6 +73,6 @@ async def convert(context: Context, *, body: ConvertRequest) -> web.Response:
     """Makes a definition of a docker run line, a compose file or an install script, and stores nothing."""
     async with context.judging:
         conversion = await asyncio.to_thread(
-            converter.convert, body.text, uninstall=body.uninstall, name=body.name
+            convert_text, body.text, uninstall=body.uninstall, name=body.name
         )
     return web.json_response(conversion_json(conversion))

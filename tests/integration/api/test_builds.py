@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import requests
@@ -71,7 +72,7 @@ def test_a_build_of_the_catalogs_definition_is_a_job_of_its_own(box: Any, define
     assert answer.status_code == 202
     assert answer.headers["Location"] == f"/v1/jobs/{job['id']}"
     assert (job["kind"], job["subject"], job["queue"]) == ("build", "build:built", "builds")
-    assert job["parameters"] == {"definition": "built"}
+    assert job["parameters"] == {"definition": "built", "catalog": "homeport", "settings": {}}
     assert box.call("GET", answer.headers["Location"]).json()["id"] == job["id"]
 
 
@@ -86,7 +87,9 @@ def test_an_uploaded_context_is_stored_byte_for_byte_before_the_answer(
     job = answer.json()
     assert answer.status_code == 202, answer.text
     assert (job["subject"], job["queue"]) == ("build:mine", "builds")
-    assert job["parameters"] == {"upload": job["id"], "name": "mine", "dockerfile": "Dockerfile"}
+    assert job["parameters"] == {
+        "upload": job["id"], "name": "mine", "dockerfile": "Dockerfile", "settings": {}
+    }  # fmt: skip
     assert stored() == [f"{job['id']}.tar"]
     path = uploads.upload_path(settings.uploads_dir, job["id"])
     assert path.read_bytes() == body
@@ -148,6 +151,28 @@ def test_what_cannot_be_built_is_refused_at_once_and_leaves_nothing(
     assert told in answer.json()["title"]
     assert stored() == []
     assert box.call("GET", "/v1/jobs").json()["items"] == []
+
+
+def test_settings_of_a_build_are_stored_with_it(box: Any, define: Any, send: Any) -> None:
+    settings = "settings:\n  SOURCE: {required: true, build: true}\n"
+    define("built", images=True)
+    with (box.settings.catalog_dir / "built" / "app.yml").open("a") as file:
+        file.write(settings)
+    with_settings = definition_of(
+        **{"app.yml": APP.format(name="mine") + settings + "images:\n  web: {context: ./web}\n"}
+    )
+
+    named = box.call("POST", "/v1/builds", json={"definition": "built", "settings": {"SOURCE": "x"}})
+    sent = send(with_settings, "?settings=" + quote('{"SOURCE": "y"}'))
+    missing = box.call("POST", "/v1/builds", json={"definition": "built"})
+    unknown = send(with_settings, "?settings=" + quote('{"SOURCE": "y", "COLOUR": "red"}'))
+    of_no_definition = send(CONTEXT, "?name=mine&settings=" + quote('{"SOURCE": "y"}'))
+
+    assert named.json()["parameters"]["settings"] == {"SOURCE": "x"}
+    assert sent.json()["parameters"]["settings"] == {"SOURCE": "y"}
+    for refused, pointer in ((missing, "SOURCE"), (unknown, "COLOUR"), (of_no_definition, "SOURCE")):
+        assert refused.status_code == 422
+        assert refused.json()["facts"]["errors"][0]["pointer"] == f"/settings/{pointer}"
 
 
 def test_name_and_dockerfile_do_not_go_with_a_catalogs_definition(box: Any) -> None:

@@ -10,12 +10,14 @@ from typing import Any, Final
 
 from compose.values import APP_ID_LABEL, APP_LABEL, DEFINITION_LABEL, SERVICE_LABEL, VERSION_LABEL
 from homeport.catalog.composition import as_variables
+from homeport.catalog.judgement import Need
 from homeport.catalog.policy import judge_compose
 from homeport.errors import Finding, PolicyRefusedError
-from homeport.permissions import Permission
+from homeport.permissions import Permission, missing_permissions
 
 OUR_LABELS: Final = (APP_LABEL, APP_ID_LABEL, DEFINITION_LABEL, VERSION_LABEL, SERVICE_LABEL)
 
+_REMEDY: Final = "Nothing was started. See what on this machine changes what Docker is told, and try again."
 _SHOWN: Final = 100
 
 
@@ -42,10 +44,11 @@ class Terms:
         for label in OUR_LABELS:
             self.expect(f"{key}.labels.{label}", have.get(label), should.get(label))
 
-    def refuse(self, key: str, what: str, rule: str = "not-as-rendered") -> None:
+    def refuse(self, key: str, what: str) -> None:
         """Notes a finding."""
-        remedy = "Nothing was started. See what on this machine changes what Docker is told, and try again."
-        self.findings.append(Finding(file=self.file, key=key, line=None, rule=rule, what=what, remedy=remedy))
+        self.findings.append(
+            Finding(file=self.file, key=key, line=None, rule="not-as-rendered", what=what, remedy=_REMEDY)
+        )
 
 
 def require_covered(terms: Terms, granted: Collection[Permission]) -> None:
@@ -55,10 +58,18 @@ def require_covered(terms: Terms, granted: Collection[Permission]) -> None:
         PolicyRefusedError: with everything that is forbidden, not granted, or not as rendered.
     """
     judgement = judge_compose(terms.document, lines=lambda _path: None, file=terms.file)
-    findings = [*terms.findings, *judgement.refused(granted)]
+    findings = [*terms.findings, *judgement.findings]
+    findings += [
+        _not_granted(need) for need in judgement.needs if missing_permissions([need.permission], granted)
+    ]
     if findings:
         named = [_with_name(finding, terms.names) for finding in findings]
         raise PolicyRefusedError(f"{terms.file[0].upper()}{terms.file[1:]} has what was not granted.", named)
+
+
+def _not_granted(need: Need) -> Finding:
+    what = f"It needs the permission {need.permission}, which was not granted."
+    return replace(need.finding, rule="permission-not-granted", what=what, remedy=_REMEDY)
 
 
 def _with_name(finding: Finding, names: Mapping[str, str]) -> Finding:

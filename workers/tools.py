@@ -19,9 +19,11 @@ from homeport.host.binding import can_bind
 from homeport.host.disk import require_space
 from homeport.host.engine import Engine
 from homeport.host.ports import Listener, add_reserved_port, drop_reserved_port, listener_on
+from homeport.models import CatalogKind
 from homeport.plans import Control
 from homeport.settings import Settings
 from homeport.state.database import Database
+from workers.catalogs import FETCHERS, FetchCatalog
 
 
 class BuildImage(Protocol):
@@ -78,6 +80,7 @@ class Tools:
     projects: ProjectRunner
     build_image: BuildImage
     trim_caches: TrimCaches
+    fetchers: Mapping[CatalogKind, FetchCatalog]
     await_health: AwaitHealth
     find_listener: Callable[[int, str], Listener | None]
     can_bind: Callable[[str, int, str], bool]
@@ -99,6 +102,7 @@ def create_tools(settings: Settings, database: Database) -> Tools:
         projects=ProjectRunner(settings, engine),
         build_image=ImageBuilder(settings, engine).build,
         trim_caches=trim_caches,
+        fetchers=FETCHERS,
         await_health=partial(wait_until_healthy, engine),
         find_listener=listener_on,
         can_bind=can_bind,

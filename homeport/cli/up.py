@@ -149,6 +149,7 @@ def _make_folders(settings: Settings, *, as_root: bool) -> None:
         (settings.projects_dir, own, 0o711),  # an app's user inside a container must be able to pass
         (settings.jobs_dir, own, 0o750),
         (settings.uploads_dir, uid, 0o700),
+        (settings.catalogs_dir, own, 0o750),
         (settings.run_dir, own, 0o755),
         (settings.run_dir / "valkey", uid, 0o700),
     ):

@@ -8,6 +8,7 @@ HOMEPORT_PACKAGES=(
   iptables        # the Engine's networks
   iproute2        # this machine's address on the LAN
   nginx           # the package caches; never as a service of its own
+  git             # fetches catalogs; not for Homeport itself
   util-linux      # setpriv, unshare: processes with less power, that die with their parent
 )
 ENGINE_PACKAGES=(docker.io docker-cli docker-buildx)

@@ -9,6 +9,7 @@ from homeport.plans import Plan
 from workers.operation import Operation, OperationContext, RunningJob
 from workers.operations.build import plan_build
 from workers.operations.install import plan_install
+from workers.operations.refresh import plan_refresh
 from workers.operations.trim import plan_trim
 from workers.operations.uninstall import plan_uninstall
 from workers.tools import Tools
@@ -18,6 +19,7 @@ _PLANNED_BY: Final[Mapping[JobKind, Callable[[Tools, RunningJob], tuple[Plan[Any
     JobKind.UNINSTALL: plan_uninstall,
     JobKind.BUILD: plan_build,
     JobKind.CLEANUP: plan_trim,
+    JobKind.REFRESH: plan_refresh,
 }
 
 

@@ -10,6 +10,7 @@ from functools import partial
 from build_cache.traffic import request_log_dir
 from homeport.host.engine import Engine
 from homeport.settings import Settings
+from homeport.state.catalogs import sweep_generations
 from homeport.state.database import Database
 from homeport.state.doorbell import CHANNEL_JOBS, Doorbell
 from workers.steward import cache_totals, outbox, reclaim
@@ -19,6 +20,7 @@ from workers.steward.duty import Duty
 _log = logging.getLogger(__name__)
 
 _STOP_S = 3.0
+_SWEEP_S = 60.0  # how soon what was fetched of a removed catalog is gone
 _SIGNAL_LOOK_S = 0.2  # how soon a signal is noticed
 
 
@@ -46,6 +48,12 @@ def create_duties(
         return datetime.now(UTC)
 
     return [
+        Duty(
+            "catalogs",
+            turn=lambda: sweep_generations(database, settings),
+            wait=partial(stopping.wait, _SWEEP_S),
+            stopping=stopping,
+        ),
         Duty(
             "outbox",
             turn=lambda: outbox.send_queued(database, doorbell, now),

@@ -11,10 +11,10 @@ from uuid import uuid4
 import pytest
 
 from homeport.caches import Ecosystem
-from homeport.models import App, Job, JobState, Queue
+from homeport.models import App, Catalog, CatalogKind, Job, JobState, Queue
 from homeport.plans import Control, Outcome, run_plan
 from homeport.settings import Settings
-from homeport.state import accept, apps, leases
+from homeport.state import accept, apps, catalogs, leases
 from homeport.state.database import Database, migrate
 from homeport.state.journal import JobJournal
 from homeport.state.schema import CLAIMS
@@ -96,6 +96,22 @@ class Household:
                 connection, job_id=job_id, definition=None if upload else name,
                 upload=job_id if upload else None, name=name, queue=Queue.BUILDS, now=NOW,
             )  # fmt: skip
+
+    def add_catalog(self, name: str) -> None:
+        with self.database.write() as connection:
+            catalogs.add_catalog(
+                connection, name=name, kind=CatalogKind.FOLDER, source=f"/srv/{name}", now=NOW
+            )
+
+    def catalog(self, name: str) -> Catalog:
+        with self.database.read() as connection:
+            found = catalogs.find_catalog(connection, name)
+        assert found is not None
+        return found
+
+    def accept_refresh(self, *names: str) -> Job:
+        with self.database.write() as connection:
+            return accept.accept_refresh(connection, job_id=uuid4().hex, catalogs=names, now=NOW)
 
     def trim(self, *ecosystems: Ecosystem, to_bytes: int = 0) -> Outcome:
         with self.database.write() as connection:

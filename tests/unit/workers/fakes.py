@@ -15,10 +15,12 @@ from homeport.caches import BuildReport, Ecosystem
 from homeport.errors import EngineUnavailableError, PullFailedError
 from homeport.host.engine import ContainerState, ImageState, NetworkState, PullProgress, VolumeState
 from homeport.host.ports import Listener
+from homeport.models import CatalogKind
 from homeport.permissions import Permission
 from homeport.plans import Control
 from homeport.settings import Settings
 from homeport.state.database import Database
+from workers.catalogs import FetchCatalog
 from workers.tools import Tools
 
 
@@ -160,6 +162,7 @@ class Machine:
         self.reserved: set[int] = set()
         self.cached: dict[Ecosystem, int] = {}
         self.requests: list[BuildRequest] = []
+        self.fetchers: dict[CatalogKind, FetchCatalog] = {}
         self.report = BuildReport()
         self.on_build: Callable[[], None] = lambda: None
         self.on_health: Callable[[Control], None] = lambda _control: None
@@ -171,6 +174,7 @@ class Machine:
             projects=self.projects,  # type: ignore[arg-type]
             build_image=self._build,
             trim_caches=self._trim,
+            fetchers=self.fetchers,
             await_health=self._await_health,
             find_listener=lambda port, _protocol: self.listeners.get(port),
             can_bind=lambda _address, _port, _protocol: True,

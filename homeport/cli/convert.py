@@ -54,7 +54,7 @@ def convert(
 def _read(file: str) -> str:
     try:
         with click.open_file(file, encoding="utf-8", errors="replace") as stream:
-            return stream.read(MAX_CHARS + 1)
+            return str(stream.read(MAX_CHARS + 1))
     except OSError as error:
         raise InvalidInputError(
             f"{file} cannot be read.", why=str(error), remedy="Name another file."

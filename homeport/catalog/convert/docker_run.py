@@ -26,7 +26,6 @@ _ELLIPSIS: Final = re.compile(r"(?:\.{3,}|…|\[\.{3}\]|\[…\]|\[?OPTIONS\]?|et
 _IMAGE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]*")
 _TRUE: Final = frozenset({"", "1", "t", "T", "true", "TRUE", "True"})
 _FALSE: Final = frozenset({"0", "f", "F", "false", "FALSE", "False"})
-_DASHES: Final = re.compile(r"^[–—](?=[A-Za-z])")
 _MOST_REMARKS: Final = 20
 _WHY_NOT: Final[Mapping[str, str]] = {
     "docker pull": "Homeport fetches the images itself.",
@@ -97,7 +96,7 @@ def read_run_commands(commands: Iterable[ShellCommand], *, name: str | None = No
         networks |= {network: {} for network in reader.networks}
     _order_by_need(services)
     return Draft(
-        name=name or names[0],
+        name=name or next((one for one, service in services.items() if service.get("ports")), names[0]),
         services=services,
         volumes={},
         networks=_kept_networks(services, networks, notes),
@@ -148,7 +147,7 @@ class _LineReader:
     def _flags_and_image(self) -> str:
         only_image = False
         while (word := self._next()) is not None:
-            word = _DASHES.sub("--", word)  # typesetters make one dash of two
+            word = _with_hyphens(word)
             if self._is_ellipsis(word):
                 continue
             if word == "--":
@@ -243,13 +242,22 @@ class _LineReader:
         return NotConvertibleError(what, why=where, remedy=remedy, line=self._command.line)
 
 
+def _with_hyphens(word: str) -> str:
+    """The word with hyphens before a flag where a typesetter made dashes of them."""
+    dashes = re.match(r"[-–—]+(?=[A-Za-z])", word)
+    if dashes is None or not set("–—") & set(dashes[0]):
+        return word
+    flag = word[dashes.end() :]
+    return f"{'-' if len(flag.partition('=')[0]) == 1 else '--'}{flag}"
+
+
 def _without_prefixes(command: ShellCommand) -> tuple[str, ...]:
     """The words from docker's own name on: without sudo, variables before it, and words that lead to it."""
     words = command.words
     for index, word in enumerate(words):
-        is_engine = word.rpartition("/")[2].removesuffix(".exe") in _ENGINES
-        if is_engine and _after_run((word, *words[index + 1 :])) is not None:
-            return (word.rpartition("/")[2].removesuffix(".exe"), *words[index + 1 :])
+        line = (word.rpartition("/")[2].removesuffix(".exe"), *words[index + 1 :])
+        if _after_run(line) is not None:
+            return line
     index = 0
     while index < len(words) and (_ASSIGNMENT.fullmatch(words[index]) or words[index] == "sudo"):
         index += 1
@@ -282,7 +290,7 @@ def _service_names(lines: list[RunLine]) -> list[str]:
     names: list[str] = []
     for line in lines:
         given = line.last("name")
-        if not given or line.command.is_open(given):
+        if not given or line.command.is_open(given) or "APP_IDENTIFIER" in given:
             given = line.image.partition("@")[0].rpartition("/")[2].partition(":")[0]
         plain = re.sub(r"[^A-Za-z0-9._-]+", "-", given).strip("-._")[:50] or "app"
         taken = [plain, *(f"{plain}-{number}" for number in range(2, len(lines) + 2))]
@@ -308,7 +316,9 @@ def _kept_networks(
     if len(services) > 1:
         return dict(networks)
     for service in services.values():
-        service.pop("networks", None)
+        joined = service.pop("networks", None)
+        if isinstance(joined, dict):
+            service["networks"] = {"default": next(iter(joined.values()))}
     why = "The app gets a network of its own; other apps are not in it."
     notes += [dropped(f"--network {network}", why) for network in networks]
     return {}

@@ -17,6 +17,7 @@ _HEALTH: Final = {
 }
 _NETWORK_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _ULIMIT: Final = re.compile(r"([a-z]+)=(-?[0-9]+)(?::(-?[0-9]+))?")
+_OPEN_USERS: Final = frozenset({"uid:gid", "user:group", "puid:pgid", "uid", "user"})
 _NAMESPACE_OF: Final = ("container:", "service:")
 
 
@@ -143,6 +144,9 @@ class ServiceReader:
             value = f"service:{other}"
         if flag == "user" and value == "1000:1000":
             self.notes.append(assumed("--user 1000:1000", "It is the first user of most boxes."))
+        if flag == "user" and value.lower() in _OPEN_USERS:
+            self._drop(flag, value, "Which user is meant was left open; without it the image's own counts.")
+            return
         self._service[TEXTS[flag]] = value
 
     def _variable(self, flag: str, value: str) -> None:

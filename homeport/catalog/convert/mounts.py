@@ -21,6 +21,7 @@ _OF_THE_BOX: Final = re.compile(
     re.IGNORECASE,
 )
 """Paths that are there for other things than one app."""
+_OF_THE_SYSTEM: Final = re.compile(r"/(?:usr|lib|lib64|boot|proc|sys)(?:/|$)")
 _EXAMPLES: Final = re.compile(
     r"<|(?:/?|.*/)(?:path|your|example|absolute)[/_ -]|\.{1,2}/?$|~/?$", re.IGNORECASE
 )
@@ -136,9 +137,7 @@ class MountPlacer:
             self.notes.append(changed(mount.shown(), why))
             service.setdefault("devices", []).append(f"{source}:{mount.target}")
         elif _OF_THE_BOX.fullmatch(source) and not (source.startswith("/etc/") and not mount.is_read_only):
-            why = f"{source} stays a path of the box: it has to be there, and its owner has to allow it."
-            self.notes.append(assumed(mount.shown(), why))
-            yield self._short(source, mount, mount.modes)
+            yield self._of_the_box(source, mount)
         elif _WRITTEN_FILE.fullmatch(posixpath.basename(mount.target)):
             why = "It is a single file that the app writes; mount the folder that it lies in."
             self.notes.append(dropped(mount.shown(), why))
@@ -146,6 +145,16 @@ class MountPlacer:
             yield from self._file(name, service, mount, None)
         else:
             yield self._folder(name, mount, source)
+
+    def _of_the_box(self, source: str, mount: Mount) -> str:
+        modes = mount.modes
+        if _OF_THE_SYSTEM.match(source) and not mount.is_read_only:
+            modes = ("ro",)
+            self.notes.append(changed(mount.shown(), f"{source} is the system's own: it is only read."))
+        short = self._short(source, mount, modes)
+        why = f"{source} stays a path of the box: it has to be there, and its owner has to allow it."
+        self.notes.append(assumed(short, why))
+        return short
 
     def _folder(self, name: str, mount: Mount, source: str) -> str:
         folder = self._folder_of(name, mount, source)
@@ -159,6 +168,8 @@ class MountPlacer:
         known = (source, mount.target if _EXAMPLES.match(source) else "")
         if known not in self._folders:
             names = _folder_names(mount.target, name)
+            if own := _plain(posixpath.basename(source.rstrip("/")) if not source.endswith(">") else ""):
+                names.insert(1, own)
             if source.startswith("./") and _PLAIN_RELATIVE.fullmatch(source):
                 names.insert(0, source[2:])
             self._folders[known] = self._free(names, [*self._folders.values(), *self.files])

@@ -69,7 +69,7 @@ def place_ports(
         if listed:
             service["ports"] = listed
     if web is None:
-        return None
+        return _exposed(services, notes)
     if web.inner[0] in _ENCRYPTED:
         why = f"Port {web.inner[0]} is likely HTTPS; if there is a page by HTTP, name its port in app.yml."
         notes.append(assumed(f"web port {web.inner[0]}", why))
@@ -122,21 +122,26 @@ def _is_host(text: str) -> bool:
 
 def _choose(ports: Iterable[Port], page: tuple[str, int] | None) -> Port | None:
     """The port most like a web page's."""
-    possible = [port for port in ports if port.protocol == "tcp" and port.inner[0] not in _NO_PAGE]
+    possible = [port for port in ports if port.protocol == "tcp" and _may_be_page(port)]
     if page is not None:
         possible = [port for port in ports if (port.service, port.inner[0]) == page] or possible
     return min(possible, key=_rank, default=None)  # the first of equals
 
 
+def _may_be_page(port: Port) -> bool:
+    """Not a port of another protocol; of a range, only where it begins with a page's."""
+    first, last = port.inner
+    return first not in _NO_PAGE and (first == last or first in _PAGES)
+
+
 def _rank(port: Port) -> tuple[int, int]:
     number = port.inner[0]
-    is_range = int(port.inner[1] > number)
     if number not in _PAGES:
-        return (1 + is_range, 0)
-    return (3 if number in _LATE else is_range * 2, _PAGES.index(number))
+        return (1, 0)
+    return (2 if number in _LATE else 0, _PAGES.index(number))
 
 
-def _split(ports: Iterable[Port], web: Port, notes: list[Note]) -> Iterator[Port]:
+def _split(ports: list[Port], web: Port, notes: list[Note]) -> Iterator[Port]:
     """The ports, with the page's own one, taken off its range where it began one."""
     for port in ports:
         if port is not web:
@@ -147,9 +152,33 @@ def _split(ports: Iterable[Port], web: Port, notes: list[Note]) -> Iterator[Port
         if not port.is_web:
             why = f"Port {first} is taken for the web page; its port on the box is Homeport's to give."
             notes.append(changed(port.stood, why))
+            notes += _others(ports, web)
         if last > first:
             host = (port.host[0] + 1, port.host[1]) if port.host else None
             yield replace(port, inner=(first + 1, last), host=host)
+
+
+def _others(ports: Iterable[Port], web: Port) -> Iterator[Note]:
+    """That other ports might be the page's, if any may."""
+    others = [
+        str(port.inner[0])
+        for port in ports
+        if port is not web and port.protocol == "tcp" and _may_be_page(port) and port.inner[0] != 443
+    ]
+    if others:
+        why = f"It may also be {' or '.join(dict.fromkeys(others))}; then change it in both files."
+        yield assumed(f"web port {web.inner[0]}", why)
+
+
+def _exposed(services: Mapping[str, dict[str, Any]], notes: list[Note]) -> tuple[str, int] | None:
+    """Where nothing is published: a port that is exposed to a proxy, and known as a page's."""
+    for name, service in services.items():
+        for item in service.get("expose") or () if not service.get("network_mode") else ():
+            numbers = _numbers(str(item).removesuffix("/tcp"))
+            if numbers and numbers[0] in _PAGES:
+                notes.append(assumed(f"expose {item}", f"Port {numbers[0]} is taken for the web page."))
+                return name, numbers[0]
+    return None
 
 
 def _is_kept(port: Port, web: Port | None, notes: list[Note]) -> bool:

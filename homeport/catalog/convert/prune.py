@@ -75,7 +75,7 @@ def _order(path: KeyPath) -> list[tuple[bool, int, str]]:
 
 def _take_out(template: dict[str, Any], path: KeyPath, finding: Finding, notes: list[Note]) -> None:
     if len(path) < 2 or (path[0] == "services" and (len(path) == 2 or path[2] in _NEEDED)):
-        raise NotConvertibleError(f"{finding.key}: {finding.what}", why=finding.remedy, rule=finding.rule)
+        raise NotConvertibleError(f"{finding.key}: {finding.what}", remedy=finding.remedy, rule=finding.rule)
     holder: Any = template
     above: list[tuple[Any, str | int]] = []
     for part in path[:-1]:

@@ -18,7 +18,9 @@ _PRIVATE: Final = re.compile("[\ue000-\uf8ff]")
 _TYPOGRAPHY: Final = str.maketrans(
     {"\u00a0": " ", "\u200b": None, "\ufeff": None, "“": '"', "”": '"', "’": "'", "‘": "'"}
 )
-_FENCE: Final = re.compile(r"^[ \t]*(?:```|~~~).*$\n(.*?)^[ \t]*(?:```|~~~)[ \t]*$", re.MULTILINE | re.DOTALL)
+_FENCE: Final = re.compile(
+    r"^[ \t]*(?:```|~~~)[^\n]*\n(.*?)^[ \t]*(?:```|~~~)[ \t]*$", re.MULTILINE | re.DOTALL
+)
 _DOCKER: Final = re.compile(r"\b(?:docker|podman)\b")
 
 _INLINE: Final = re.compile(r"`((?:\$ )?(?:sudo )?(?:docker|podman) [^`\n]*)`")
@@ -112,7 +114,7 @@ class _Scanner:
         yield from self._command(first, start, self._at)
 
     def _command(self, line: int, start: int, end: int) -> Iterator[ShellCommand]:
-        stood = re.sub(r"[\\`^]?\s+", " ", self._text[start:end]).strip()
+        stood = _PROMPT.sub("", re.sub(r"[\\`^]?\s+", " ", self._text[start:end]).strip())
         hidden = _PROMPT.sub("", "".join(self._hidden).strip())
         try:
             words = shlex.split(hidden)
@@ -182,12 +184,18 @@ class _Scanner:
         return len(self._text)
 
     def _take_character(self) -> None:
-        char = self._text[self._at]
+        char = stood = self._text[self._at]
         if not self._quote and char in "'\"":
-            self._quote = char
+            self._quote = "" if self._is_apostrophe() else char
+            char = char if self._quote else "’"
         elif char == self._quote:
             self._quote = ""
-        self._take(char, char)
+        self._take(stood, char)
+
+    def _is_apostrophe(self) -> bool:
+        """Whether the quote stands within a word of prose, before any command."""
+        around = self._text[self._at - 1 : self._at] + self._text[self._at + 1 : self._at + 2]
+        return len(around) == 2 and around.isalpha() and not _DOCKER.search("".join(self._hidden))
 
     def _is_word_start(self) -> bool:
         return self._at == 0 or self._text[self._at - 1].isspace()

@@ -23,6 +23,13 @@ _OF_EVERY_BOX: Final[Mapping[str, tuple[str, str]]] = {
 }
 """Variables that differ from box to box: what they are where nothing was said, and what they are for."""
 
+_PLAUSIBLE: Final[Mapping[str, re.Pattern[str]]] = {
+    "TZ": re.compile(r"[A-Z][A-Za-z]+(?:/[A-Za-z0-9_+-]+)+|[A-Z]{3,4}[0-9+-]*"),
+    "UMASK": re.compile(r"[0-7]{1,4}"),
+    "UMASK_SET": re.compile(r"[0-7]{1,4}"),
+}
+_NUMBER: Final = re.compile(r"[0-9]{1,10}")
+
 _SECRET: Final = re.compile(
     r"PASS(?:WORD|WD|PHRASE)?(?:_|$)|PASSWORD|SECRET|TOKEN|API_?KEY|(?:^|_)KEY$", re.IGNORECASE
 )
@@ -30,11 +37,14 @@ _NO_SECRET: Final = re.compile(
     r"(?:true|false|yes|no|on|off|none|null|[0-9]{1,5}|/\S*|\./\S*|file:\S*)?", re.IGNORECASE
 )
 _NOT_SECRET_NAME: Final = re.compile(
-    r"_FILE$|_PATH$|EXPIR|LIFETIME|TTL|ALLOW|DISABLE|ENABLE|RESET|LENGTH", re.IGNORECASE
+    r"_FILE$|_PATH$|EXPIR|LIFETIME|TTL|ALLOW|DISABLE|ENABLE|RESET|LENGTH"
+    r"|_(?:REALM|USER|USERNAME|NAME|URL|HOST|TYPE)$",
+    re.IGNORECASE,
 )
 _LEFT_OPEN: Final = re.compile(
-    r".*<[^<>]+>.*|\[.+\]|\{.+\}|x{3,}|\*{3,}|(?:your|change|replace|insert|enter|some|put)[-_ ]?"
-    r"(?:me|this|it|your|my|a|the|own|super|with|secure|strong|long|random|in)?(?:[-_ ].*|[a-z]*)",
+    r"[^<]*<[A-Za-z][^<>]*>[^<]*|\[[A-Za-z _-]+\]|\{[A-Za-z _-]+\}|x{3,}|\*{3,}|(?-i:MY_[A-Z_]+)"
+    r"|(?:your|my|change|replace|insert|enter|some|put)[-_ ](?:your|my|this|it|me|a|the|own|super)\b.*"
+    r"|your[-_ ]?[a-z].*|change_?(?:me|it).*",
     re.IGNORECASE,
 )
 _LONGEST: Final = 400
@@ -75,6 +85,7 @@ class _Settings:
         """Whether a setting stands for the variable; `text` is its value, None where it has none."""
         is_open = text is None or _LEFT_OPEN.fullmatch(text) is not None
         if name.upper() in _OF_EVERY_BOX:
+            is_open = is_open or not _PLAUSIBLE.get(name.upper(), _NUMBER).fullmatch(text or "")
             if name not in self.by_name:
                 self._add_with_default(name, None if is_open else text)
             return is_open or self.by_name[name]["default"] == text
@@ -82,7 +93,10 @@ class _Settings:
         if not is_open and not (is_secret and text and not _NO_SECRET.fullmatch(text)):
             return False
         if name not in self.by_name:
-            self._add_required(name, text if text is not None else self._hints.get(name, ""), is_secret)
+            shows = is_open or not is_secret
+            self._add_required(
+                name, text if text is not None else self._hints.get(name, ""), shows, is_secret
+            )
         return True
 
     def _add_with_default(self, name: str, text: str | None) -> None:
@@ -91,13 +105,13 @@ class _Settings:
             self._notes.append(assumed(name, f"Where its owner says nothing else, it is {default}."))
         self.by_name[name] = {"default": default if text is None else text, "description": description}
 
-    def _add_required(self, name: str, stood: str, is_secret: bool) -> None:
+    def _add_required(self, name: str, stood: str, shows: bool, is_secret: bool) -> None:
         why = "A secret is another one on every box" if is_secret else "It was left open"
         self._notes.append(changed(name, f"{why}: it is a setting that the owner has to give."))
         same = next((other for other, value in self._stood.items() if stood and value == stood), None)
         if same:
             description = f"The same as {same}."
-        elif stood and (not is_secret or _LEFT_OPEN.fullmatch(stood)):
+        elif stood and shows:
             description = f"It was left open as {stood[:_LONGEST]}"
         else:
             description = ""

@@ -148,7 +148,8 @@ class _Writer:
             path = str(item.get("path") if isinstance(item, dict) else item)
             inside = path.removeprefix("./")
             if inside not in self._mounts.files:
-                base = re.sub(r"[^A-Za-z0-9._-]+", "-", path.rpartition("/")[2]).strip("-.") or "variables"
+                base = re.sub(r"[^A-Za-z0-9._-]+", "-", path.rpartition("/")[2]).strip("-.")
+                base = "variables" if base in ("", "env") else base
                 inside = f"{base}.env" if "." not in base else base
                 self._mounts.files.setdefault(inside, "")
                 why = f"It is the file {inside} of the definition, which is empty: write NAME=value into it."

@@ -35,7 +35,11 @@ def _complete_permission(
 ) -> list[CompletionItem]:
     """What the named definition asks for; where that is not known, the kinds of permissions."""
     definition = _definition(context)
-    asked = [one["permission"] for one in definition["permissions"]] if definition else list(PermissionKind)
+    asked = (
+        [one["permission"] for one in definition["permissions"]]
+        if definition
+        else [kind.value for kind in PermissionKind]
+    )
     return [CompletionItem(text) for text in asked if text.startswith(begun)]
 
 
@@ -53,7 +57,8 @@ def _complete_setting(
 
 def _definition(context: click.Context) -> Mapping[str, Any] | None:
     """The definition that the command names, as the catalog shows it."""
-    name = context.params.get("definition") or context.params.get("source")
+    # Behind an option without its value, click leaves all words where they are.
+    name = context.params.get("definition") or context.params.get("source") or next(iter(context.args), None)
     if not name:
         return None
     found: Mapping[str, Any] | None = ask_quietly(

@@ -13,7 +13,7 @@ from typing import Any, Final
 from homeport.catalog.convert.compose_file import Surroundings, read_compose
 from homeport.catalog.convert.docker_run import read_run_commands
 from homeport.catalog.convert.draft import Draft, Note, assumed, dropped
-from homeport.catalog.convert.naming import name_services
+from homeport.catalog.convert.naming import name_services, part_names, rename_word
 from homeport.catalog.convert.script import Command, Script, WrittenFile, read_script
 from homeport.catalog.convert.script_hints import compose_files, docker_subcommand, is_compose, note_of
 from homeport.catalog.convert.shell_line import ShellCommand
@@ -137,7 +137,12 @@ class _Conversion:
                 self._used_commands.add(number)
                 runs.append(_shell_command(command, self._shown_unknown()))
         if runs:
-            yield read_run_commands(runs, name=name)
+            apart = {old: new for run in runs for old, new in part_names(run.words)}
+            runs = [replace(run, words=tuple(rename_word(word, apart) for word in run.words)) for run in runs]
+            draft = read_run_commands(runs, name=name)
+            own = {new: {"container_name": old} for old, new in apart.items()}
+            services = {key: {**service, **own.get(key, {})} for key, service in draft.services.items()}
+            yield replace(draft, services=services)
 
     def _with_builds(self, services: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
         """The services with what `docker build` makes of their images."""

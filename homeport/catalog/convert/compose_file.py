@@ -113,13 +113,13 @@ class _Reading:
             self._refuse((), "The file has no services.", "Give a compose file: services with an image each.")
         self._prefix: KeyPath = ("services",)
         if "services" not in top:
-            looks_old = all(
-                isinstance(one, dict) and {"image", "build", "extends"} & one.keys() for one in top.values()
-            )
-            if not looks_old:
-                first = next((key for key in top if key not in _SILENT_TOP), next(iter(top)))
-                what = f"There is no key `services`, and {first!r} is no service of the old kind."
-                self._refuse((first,), what, "Give each service an image, or put them under `services`.")
+            top = {key: one for key, one in top.items() if key not in _SILENT_TOP or isinstance(one, dict)}
+            if not top:
+                self._refuse((), "The file has no services.", "Give each an image, under `services`.")
+            for key, one in top.items():
+                if not isinstance(one, dict) or not {"image", "build", "extends"} & one.keys():
+                    what = f"There is no key `services`, and {key!r} is no service of the old kind."
+                    self._refuse((key,), what, "Give each service an image, or put them under `services`.")
             self._prefix = ()
             return {"services": top}
         if not isinstance(top["services"], dict) or not top["services"]:
@@ -142,6 +142,11 @@ class _Reading:
         filled = {
             key: self._environment(value, (*path, "environment", key)) for key, value in environment.items()
         }
+        extends = service.get("extends")
+        if isinstance(extends, dict) and extends.get("file"):
+            del service["extends"]
+            why = f"The file {str(extends['file'])[:80]} is not here: write what it says into the service."
+            self._drop((*path, "extends"), why)
         from_files = self._env_files(service.pop("env_file", None), (*path, "env_file"))
         if environment or from_files:
             service["environment"] = from_files | filled
@@ -178,8 +183,8 @@ class _Reading:
         for one in filled.missing:
             self._wants.setdefault(one, []).append(variable)
         shown = value
-        for one, stood in self._around.unknown.items():
-            shown = shown.replace(f"${{{one}}}", stood)
+        for one in filled.missing:
+            shown = shown.replace(f"${{{one}}}", self._around.unknown.get(one, f"${{{one}}}"))
         self._note(NoteKind.CHANGED, path, f"{shown[:80]!r} became a setting: {_WITHOUT_ENVIRONMENT}")
         return None
 

@@ -1,13 +1,14 @@
 """Gives services names without a placeholder, and puts them in wherever another service names them. Pure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 from homeport.catalog.convert.draft import Draft
 
 _IDENTIFIER: Final = "APP_IDENTIFIER"
+_NAMES_CONTAINER: Final = re.compile(r"((?:--[a-z-]+=)?(?:container:)?)([A-Za-z0-9][A-Za-z0-9_.-]*)(?=$|:)")
 _AROUND: Final = re.compile(rf"[-_.]*{_IDENTIFIER}[-_.]*")
 
 
@@ -27,6 +28,23 @@ def name_services(draft: Draft) -> Draft:
             service.setdefault("container_name", old)
         services[names[old]] = service
     return replace(draft, services=services, main=names.get(draft.main or "", draft.main))
+
+
+def part_names(words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The name of a container that is a part of the app, and what it is: `APP_IDENTIFIER_db` and `db`."""
+    for at, word in enumerate(words):
+        given = word.removeprefix("--name=")
+        is_name = given != word or (at > 0 and words[at - 1] == "--name")
+        if is_name and _IDENTIFIER in given and _AROUND.sub("", given):
+            yield given, _AROUND.sub("", given)
+
+
+def rename_word(word: str, names: Mapping[str, str]) -> str:
+    """A word of docker's command line with containers by their new names, wherever they are named."""
+    named = _NAMES_CONTAINER.match(word)
+    if named is None or named[2] not in names:
+        return word
+    return f"{named[1]}{names[named[2]]}{word[named.end() :]}"
 
 
 def _names(services: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:

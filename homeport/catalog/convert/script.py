@@ -30,6 +30,7 @@ from homeport.errors import NotConvertibleError
 MAX_BYTES: Final = 256 * 1024
 MAX_COMMANDS: Final = 2_000
 MAX_DEPTH: Final = 60
+_MAX_UNKNOWN: Final = 500
 _PARSE_SECONDS: Final = 1.0
 """Scripts parse in milliseconds; the grammar needs minutes for what is made to be hard."""
 
@@ -44,7 +45,7 @@ _CONDITIONS: Final = frozenset({"if_statement", "case_statement", "while_stateme
 _BEFORE_COMMANDS: Final = frozenset({"sudo", "exec", "command", "nohup", "time", "env", "builtin", "doas"})
 """Programs that start the command after them."""
 _OPTIONS_WITH_VALUE: Final = frozenset({"-u", "-g", "-h", "-p", "-C", "-S"})
-_ASSIGNMENT: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
+_ASSIGNMENT: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,13 +97,13 @@ def read_script(text: str, *, what: str = "The script") -> Script:
     Raises:
         NotConvertibleError: it is too large or too deep, or a here-document is not closed.
     """
-    raw = without_marks(text.replace("\r\n", "\n")).encode()
+    raw = without_marks(text.replace("\r\n", "\n")).encode("utf-8", "replace")
     if len(raw) > MAX_BYTES:
         why = f"It has {len(raw):,} bytes."
         raise NotConvertibleError(f"{what} is too long.", why=why, remedy="256 KiB is the most.")
     reader = _Reader(raw, what)
     try:
-        reader.run(_parse(raw, what), "", 0)
+        reader.run(_parse(raw, what), None, 0)
     except TooMuchError as error:
         remedy = "Leave out what the app does not need, and convert it again."
         line = reader.line
@@ -154,6 +155,8 @@ class _Reader:
             raise TooMuchError
         self.line = node.start_point.row + 1
         if node.is_error:
+            if any(child.type == "heredoc_start" for child in node.children):
+                self._here_document(node)
             self.script.not_understood.append(self.line)
         step = _STEPS.get(node.type)
         if step is not None:
@@ -211,11 +214,13 @@ class _Reader:
             self.script.unknown[key] = self.script.unknown[name_of_value]
             text = unknown(key)  # a name of its own says more than the line
         appends = self._raw[name.end_byte : name.end_byte + 2] == b"+="
-        text = self.script.variables.get(key, "") + text if appends else text
+        self._set(key, self.script.variables.get(key, "") + text if appends else text)
+        return ""
+
+    def _set(self, name: str, text: str) -> None:
         if len(text) > MAX_TEXT:
             raise TooMuchError
-        self.script.variables[key] = text
-        return ""
+        self.script.variables[name] = text
 
     def _declare(self, node: Node, stdin: str | None, depth: int) -> str | None:
         exports = self._text_of(node).startswith("export")
@@ -228,17 +233,30 @@ class _Reader:
         return ""
 
     def _command(self, node: Node, stdin: str | None, depth: int) -> str | None:
-        words = [
-            word
-            for child in node.named_children
-            if child.type not in ("variable_assignment", "file_redirect", "herestring_redirect", "comment")
-            for word in self._fields(child)
-        ]
         for child in node.named_children:
             if child.type == "herestring_redirect" and child.named_children:
                 stdin = self._expander.text(self._text_of(child.named_children[0])) + "\n"
-        words = _without_prefix(words)
+        raws = self._raw_words(node)
+        while raws and (found := _ASSIGNMENT.match(raws[0])):
+            if len(raws) == 1:
+                self._set(found[1], self._expander.text(raws[0][found.end() :]))
+            del raws[0]
+        words = _without_prefix([word for raw in raws for word in self._expander.fields(raw)])
         return self._do(node, words, stdin, depth) if words else ""
+
+    def _raw_words(self, node: Node) -> list[str]:
+        """The words of a command as they stand; the grammar parts some where no blank does (`a=$1=$2`)."""
+        raws: list[str] = []
+        end = -1
+        for child in node.named_children:
+            if child.type in ("file_redirect", "herestring_redirect", "comment"):
+                continue
+            if child.start_byte == end:
+                raws[-1] += self._text_of(child)
+            else:
+                raws.append(self._text_of(child))
+            end = child.end_byte
+        return raws
 
     def _do(self, node: Node, words: list[str], stdin: str | None, depth: int) -> str | None:
         program, *arguments = words
@@ -421,6 +439,8 @@ class _Reader:
         name, count = f"VALUE_OF_LINE_{line}", 2
         while self.script.unknown.get(name, (0, what[:200]))[1] != what[:200]:
             name, count = f"VALUE_OF_LINE_{line}_{count}", count + 1
+        if len(self.script.unknown) >= _MAX_UNKNOWN:
+            raise TooMuchError
         self.script.unknown[name] = (line, what[:200])
         return name
 

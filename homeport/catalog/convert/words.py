@@ -14,6 +14,7 @@ MAX_NESTING: Final = 16
 
 _OPEN, _CLOSE = "\ue000", "\ue001"  # of Unicode's private use: they stand in no script that was let in
 _MARK: Final = re.compile(f"{_OPEN}([A-Za-z_][A-Za-z0-9_]*){_CLOSE}")
+_APART: Final = re.compile(f"{_MARK.pattern}(?![A-Za-z0-9_])")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[0-9@*#?$!-]")
 _BRACED: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*|[0-9@*])(?:(:?[-=+?])(.*))?", re.DOTALL)
 _ANSI: Final = {"n": "\n", "t": "\t", "r": "\r", "e": "\x1b", "a": "\a", "\\": "\\", "'": "'", '"': '"'}
@@ -51,8 +52,8 @@ def has_unknown(text: str) -> bool:
 
 
 def with_variables(text: str) -> str:
-    """The text with marks as Compose's variables."""
-    return _MARK.sub(r"${\1}", text)
+    """The text with marks as Compose's variables; braces, which mean something to YAML, where there must be."""
+    return _MARK.sub(r"${\1}", _APART.sub(r"$\1", text))
 
 
 def blanked(text: str) -> str:

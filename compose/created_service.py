@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from compose.resolved_terms import project_mount
-from compose.terms import Terms
+from compose.terms import Terms, with_texts
 from compose.values import NEVER_GAIN
 from homeport.catalog.composition import escape_dollars
-from homeport.host.engine_values import PROJECT_LABEL
+from homeport.host.engine_values import PROJECT_LABEL, EngineMakeup
 
 _RENAMED: Final = {
     "Privileged": "privileged", "GroupAdd": "group_add", "Sysctls": "sysctls", "UTSMode": "uts",
@@ -48,7 +48,7 @@ _READ_ONLY: Final = "/proc/sys"
 """Each stands for a list of paths that Docker keeps from a container as a whole, or not at all."""
 
 
-PLAIN_RUNTIMES: Final = frozenset({"runc", "io.containerd.runc.v2"})
+_PLAIN_RUNTIMES: Final = frozenset({"runc", "io.containerd.runc.v2"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,7 @@ class Surroundings:
     services: Mapping[str, str]
     networks: Mapping[str, str]
     volumes: Mapping[str, str]
-    runtimes: frozenset[str] = PLAIN_RUNTIMES
+    makeup: EngineMakeup
 
 
 def created_service(
@@ -90,7 +90,7 @@ class _Container:
         self._found = found
         self._host: Mapping[str, Any] = found["HostConfig"]
         self._known = known
-        self._wanted: Mapping[str, Any] = _plain(known.wanted[name])
+        self._wanted: Mapping[str, Any] = with_texts(known.wanted[name], lambda text: text.replace("$$", "$"))
 
     def service(self) -> dict[str, Any]:
         """The service; what is not as rendered is noted on the way."""
@@ -108,11 +108,14 @@ class _Container:
             "volumes_from": [self._source(text) for text in self._host.get("VolumesFrom") or ()],
         }
         service |= self._namespaces() | self._requested_devices() | self._networks()
-        if (runtime := self._host.get("Runtime") or "runc") not in self._known.runtimes:
+        runtime = self._host.get("Runtime") or "runc"
+        if runtime not in _PLAIN_RUNTIMES and runtime != self._known.makeup.runtime:
             service["runtime"] = runtime
         if address := self._found["Config"].get("MacAddress"):
             service["mac_address"] = address
-        escaped: dict[str, Any] = _texts_escaped({key: value for key, value in service.items() if value})
+        escaped: dict[str, Any] = with_texts(
+            {key: value for key, value in service.items() if value}, escape_dollars
+        )
         return escaped
 
     def _expect(self, key: str, found: Any, wanted: Any) -> None:
@@ -129,15 +132,23 @@ class _Container:
         self._expect("project", labels.get(PROJECT_LABEL), project)
         log = host.get("LogConfig") or {}
         self._expect("logging", {"driver": log.get("Type"), "options": log.get("Config")}, wanted["logging"])
-        self._expect("restart", _restart(host.get("RestartPolicy") or {}), wanted["restart"])
-        self._expect("mem_limit", host.get("Memory") or None, wanted.get("mem_limit"))
-        self._expect("memswap_limit", host.get("MemorySwap") or None, wanted.get("memswap_limit"))
-        cpus = round(float(wanted.get("cpus") or 0) * 1e9)
-        self._expect("cpus", host.get("NanoCpus") or 0, cpus)
-        self._expect("pids_limit", max(host.get("PidsLimit") or 0, 0) or None, wanted.get("pids_limit"))
-        self._expect("read_only", bool(host.get("ReadonlyRootfs")), wanted.get("read_only") in (True, "true"))
+        self._expect("restart", _policy(host.get("RestartPolicy") or {}), _rule(wanted["restart"]))
+        self._compare_limits()
+        self._expect("read_only", bool(host.get("ReadonlyRootfs")), _is_true(wanted.get("read_only")))
         self._expect("cap_drop", _capabilities(host.get("CapDrop")), _capabilities(wanted.get("cap_drop")))
         self._expect("ports", sorted(map(str, self._ports())), sorted(map(str, _rendered_ports(wanted))))
+
+    def _compare_limits(self) -> None:
+        host, wanted, makeup = self._host, self._wanted, self._known.makeup
+        # Compose calculates with 32 bits
+        cpus = round((host.get("NanoCpus") or 0) / 1e9, 3)
+        self._expect("cpus", cpus, round(float(wanted.get("cpus") or 0), 3))
+        if makeup.limits_memory:
+            self._expect("mem_limit", host.get("Memory") or None, wanted.get("mem_limit"))
+        if makeup.limits_memory and makeup.limits_swap:
+            self._expect("memswap_limit", host.get("MemorySwap") or None, wanted.get("memswap_limit"))
+        if makeup.limits_pids:
+            self._expect("pids_limit", max(host.get("PidsLimit") or 0, 0) or None, wanted.get("pids_limit"))
 
     def _ports(self) -> list[dict[str, str]]:
         return [
@@ -254,9 +265,18 @@ def _without_address(port: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in port.items() if key != "host_ip"}
 
 
-def _restart(policy: Mapping[str, Any]) -> str:
-    count = policy.get("MaximumRetryCount") or 0
-    return f"{policy.get('Name') or 'no'}:{count}" if count else str(policy.get("Name") or "no")
+def _is_true(value: Any) -> bool:
+    """Whether Compose reads it as a truth."""
+    return str(value).lower() in ("true", "t", "1", "yes", "y", "on")
+
+
+def _policy(policy: Mapping[str, Any]) -> tuple[str, int]:
+    return str(policy.get("Name") or "no"), int(policy.get("MaximumRetryCount") or 0)
+
+
+def _rule(restart: str) -> tuple[str, int]:
+    name, _, count = restart.partition(":")
+    return name, int(count or 0)
 
 
 def _option(text: str) -> str:
@@ -274,24 +294,3 @@ def _capabilities(listed: Sequence[str] | None) -> list[str]:
 def _device(device: Mapping[str, Any]) -> str:
     modes = device.get("CgroupPermissions") or "rwm"
     return f"{device.get('PathOnHost', '')}:{device.get('PathInContainer', '')}:{modes}"
-
-
-def _plain(node: Any) -> Any:
-    """A copy in which dollar signs stand as Docker gets them."""
-    return _texts_changed(node, "$$", "$")
-
-
-def _texts_escaped(node: Any) -> Any:
-    return _texts_changed(node, "$", "$$")
-
-
-def _texts_changed(node: Any, old: str, new: str) -> Any:
-    match node:
-        case str():
-            return node.replace(old, new)
-        case Mapping():
-            return {key: _texts_changed(value, old, new) for key, value in node.items()}
-        case list() | tuple():
-            return [_texts_changed(item, old, new) for item in node]
-        case _:
-            return node

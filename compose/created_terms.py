@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from compose.created_service import PLAIN_RUNTIMES, Surroundings, container_name, created_service
+from compose.created_service import Surroundings, container_name, created_service
 from compose.terms import Terms
 from compose.values import APP_LABEL, RenderedProject
-from homeport.host.engine_values import SERVICE_LABEL, ProjectInspection
+from homeport.host.engine_values import SERVICE_LABEL, EngineMakeup, ProjectInspection
 
 _NETWORK_OPTIONS: Final = frozenset(
     {
@@ -21,8 +21,7 @@ def created_terms(
     inspection: ProjectInspection,
     rendered: RenderedProject,
     project_dir: Path,
-    *,
-    runtimes: frozenset[str] = PLAIN_RUNTIMES,
+    makeup: EngineMakeup,
 ) -> Terms:
     """What Docker made in a template's terms, compared with what was rendered.
 
@@ -30,7 +29,7 @@ def created_terms(
         inspection: the engine's own words about containers, networks and volumes of the project.
         rendered: the project as it should be.
         project_dir: the project folder.
-        runtimes: what the engine may run containers with.
+        makeup: what the engine decides for all containers.
     """
     terms = Terms(f"what Docker made of {rendered.project}")
     by_service: dict[str, Mapping[str, Any]] = {}
@@ -49,7 +48,7 @@ def created_terms(
         services=services,
         networks=_shortened(rendered, "networks"),
         volumes=_shortened(rendered, "volumes"),
-        runtimes=runtimes,
+        makeup=makeup,
     )
     for name, container in by_service.items():
         terms.names[f"services.{name}"] = f"the container {container_name(container)}"

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
-from compose.created_service import PLAIN_RUNTIMES
 from compose.created_terms import created_terms
 from compose.failures import failed_dependency, foreign_container, port_in_the_way, start_failure
 from compose.health import dependency_error
@@ -84,18 +83,14 @@ class ProjectRunner:
         self._make_way(project)
         resolved = resolve_project(self._settings, project_dir, project, control=control)
         require_covered(resolved_terms(resolved, rendered, project_dir), granted)
-        if rendered.host_paths:
-            settings, engine_folder = self._settings, self._engine.root_dir()
-            kept = [settings.state_dir, settings.run_dir, settings.catalog_dir, engine_folder]
-            check_host_paths(rendered.host_paths, kept)
+        settings, makeup = self._settings, self._engine.makeup()
+        kept = [settings.state_dir, settings.run_dir, settings.catalog_dir, makeup.root_dir]
+        check_host_paths(rendered.host_paths, kept)
         self._make(project_dir, project, rendered.objects, control, log)
         inspection = self._engine.inspect_project(
             project, networks=rendered.networks, volumes=rendered.volumes
         )
-        runtimes = PLAIN_RUNTIMES
-        if not inspection.runtimes <= runtimes:
-            runtimes |= {self._engine.default_runtime()}
-        require_covered(created_terms(inspection, rendered, project_dir, runtimes=runtimes), granted)
+        require_covered(created_terms(inspection, rendered, project_dir, makeup), granted)
 
     def up(
         self,

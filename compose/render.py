@@ -1,6 +1,6 @@
 """From a definition to the final compose document. Pure: what is given decides all of it."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from compose.limits import service_limits, sum_limits
@@ -8,7 +8,7 @@ from compose.mounts import folder_in_project, parse_mount, unmounted
 from compose.ports import further_ports, render_ports, web_port
 from compose.resolved_terms import resolved_terms
 from compose.services import ServiceFrame, may_end, render_service
-from compose.terms import require_covered
+from compose.terms import require_covered, with_texts
 from compose.values import (
     APP_ID_LABEL,
     APP_LABEL,
@@ -66,7 +66,7 @@ def render_project(
         name: render_service(template["services"][name], frame, settings) for name, frame in frames.items()
     }
     document = _document(template, app.project, services, labels)
-    escaped = _with_texts(document, escape_dollars)
+    escaped = with_texts(document, escape_dollars)
     rendered = RenderedProject(
         project=app.project,
         document=escaped,
@@ -120,7 +120,7 @@ def _frames(
 
 def _filled(template: Mapping[str, Any], app: ProjectFacts) -> dict[str, Any]:
     """The template as its packager means it for this app: Compose's `$$` read as a dollar sign."""
-    meant = _with_texts(dict(template), lambda text: text.replace("$$", "$"))
+    meant = with_texts(dict(template), lambda text: text.replace("$$", "$"))
     filled: dict[str, Any] = replace_in_tree(meant, app.placeholders)
     return filled
 
@@ -136,19 +136,6 @@ def _with_image_volumes(
         for name, service in template["services"].items()
     }
     return {**template, "services": services}
-
-
-def _with_texts(node: Any, change: Callable[[str], str]) -> Any:
-    """A copy with every text value changed; Compose interpolates no keys."""
-    match node:
-        case str():
-            return change(node)
-        case dict():
-            return {key: _with_texts(value, change) for key, value in node.items()}
-        case list():
-            return [_with_texts(item, change) for item in node]
-        case _:
-            return node
 
 
 def _labels(loaded: LoadedDefinition, app: ProjectFacts) -> dict[str, str]:

@@ -146,6 +146,6 @@ def _without(about: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
 def _number(value: Any) -> Any:
     """The value as a number, which Compose may write as text; as it is where it is none."""
     try:
-        return float(value)
+        return round(float(value), 3)  # Compose calculates with 32 bits
     except (TypeError, ValueError):
         return value

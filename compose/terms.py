@@ -4,7 +4,7 @@ Compose and Docker each describe a project in their own way. What Homeport itsel
 compared with what was rendered and taken off; the rest is left to the policy, in the words of a compose file.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -65,6 +65,19 @@ def require_covered(terms: Terms, granted: Collection[Permission]) -> None:
     if findings:
         named = [_with_name(finding, terms.names) for finding in findings]
         raise PolicyRefusedError(f"{terms.file[0].upper()}{terms.file[1:]} has what was not granted.", named)
+
+
+def with_texts(node: Any, change: Callable[[str], str]) -> Any:
+    """A copy with every text value changed, and no key; Compose interpolates no keys."""
+    match node:
+        case str():
+            return change(node)
+        case dict():
+            return {key: with_texts(value, change) for key, value in node.items()}
+        case list():
+            return [with_texts(item, change) for item in node]
+        case _:
+            return node
 
 
 def _not_granted(need: Need) -> Finding:

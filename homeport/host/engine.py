@@ -18,6 +18,7 @@ from homeport.host.engine_values import (
     PROJECT_LABEL,
     Bridge,
     ContainerState,
+    EngineMakeup,
     EngineVersion,
     ImageState,
     NetworkState,
@@ -33,6 +34,7 @@ __all__ = [
     "Bridge",
     "ContainerState",
     "Engine",
+    "EngineMakeup",
     "EngineVersion",
     "ImageState",
     "LogStream",
@@ -71,10 +73,14 @@ class Engine:
             architecture=found["Arch"],
         )
 
+    def makeup(self) -> EngineMakeup:
+        """What its host and its configuration decide for all containers."""
+        with translated("tell its configuration"):
+            return EngineMakeup.from_info(self._client.info())
+
     def root_dir(self) -> Path:
         """Where the engine keeps images, containers and volumes."""
-        with translated("tell where it keeps its files"):
-            return Path(self._client.info()["DockerRootDir"])
+        return self.makeup().root_dir
 
     def containers(self, labels: Labels = ()) -> list[ContainerState]:
         """All containers with these labels, whether they run or not, by name."""
@@ -103,11 +109,6 @@ class Engine:
                 networks=[row for row in self._client.networks() if row["Name"] in networks],
                 volumes=[row for row in self._client.volumes()["Volumes"] or () if row["Name"] in volumes],
             )
-
-    def default_runtime(self) -> str:
-        """What the engine runs containers with where nothing is said."""
-        with translated("tell its runtime"):
-            return str(self._client.info().get("DefaultRuntime", ""))
 
     def publisher_of(self, port: int, protocol: str = "tcp") -> ContainerState | None:
         """The running container that publishes this port of the host, if there is one."""

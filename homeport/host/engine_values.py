@@ -3,6 +3,7 @@
 import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Self
 
 from homeport.host.lines import LINE_CHARACTERS
@@ -146,10 +147,31 @@ class ProjectInspection:
     networks: Sequence[Mapping[str, Any]]
     volumes: Sequence[Mapping[str, Any]]
 
-    @property
-    def runtimes(self) -> frozenset[str]:
-        """What the containers are run with."""
-        return frozenset(container["HostConfig"].get("Runtime") or "runc" for container in self.containers)
+
+@dataclass(frozen=True, kw_only=True)
+class EngineMakeup:
+    """What the engine's host and its owner's configuration of it decide for all containers.
+
+    `root_dir` is where it keeps its files; `runtime` is what it runs containers with where nothing is said.
+    Limits that the kernel does not know, the engine leaves out without a word.
+    """
+
+    root_dir: Path
+    runtime: str = "runc"
+    limits_memory: bool = True
+    limits_swap: bool = True
+    limits_pids: bool = True
+
+    @classmethod
+    def from_info(cls, found: Mapping[str, Any]) -> Self:
+        """The makeup in the engine's `GET /info`."""
+        return cls(
+            root_dir=Path(found["DockerRootDir"]),
+            runtime=found.get("DefaultRuntime") or "runc",
+            limits_memory=bool(found.get("MemoryLimit")),
+            limits_swap=bool(found.get("SwapLimit")),
+            limits_pids=bool(found.get("PidsLimit")),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

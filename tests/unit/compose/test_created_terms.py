@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from compose.created_service import PLAIN_RUNTIMES
 from compose.created_terms import created_terms
 from compose.terms import require_covered
 from homeport.errors import PolicyRefusedError
-from homeport.host.engine_values import ProjectInspection
+from homeport.host.engine_values import EngineMakeup, ProjectInspection
 from homeport.permissions import parse_permissions
 from tests.unit.compose.projects import FOLDER, inspected, rendered
 
@@ -84,14 +83,14 @@ def another(**labels: str) -> Change:
 
 
 def refused(
-    tmp_path: Path, change: Change, granted: tuple[str, ...] = (), runtimes: frozenset[str] = PLAIN_RUNTIMES
+    tmp_path: Path, change: Change, granted: tuple[str, ...] = (), **makeup: Any
 ) -> set[tuple[str, str, str]]:
     """Thing, key and rule of what is refused after the change."""
     project = rendered(tmp_path)
     found = inspected(project)
     change(found)
     try:
-        terms = created_terms(found, project, FOLDER, runtimes=runtimes)
+        terms = created_terms(found, project, FOLDER, EngineMakeup(root_dir=Path("/docker"), **makeup))
         require_covered(terms, parse_permissions(granted))
     except PolicyRefusedError as error:
         return {(finding.file, finding.key, finding.rule) for finding in error.findings}
@@ -272,8 +271,23 @@ def test_a_container_that_is_missing_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_engine_s_own_runtime_and_network_options_are_no_choice_of_the_app(tmp_path: Path) -> None:
-    assert refused(tmp_path / "1", host(Runtime="crun"), runtimes=PLAIN_RUNTIMES | {"crun"}) == set()
+    assert refused(tmp_path / "1", host(Runtime="crun"), runtime="crun") == set()
     assert refused(tmp_path / "2", network(Options={"com.docker.network.driver.mtu": "1400"})) == set()
+
+
+@pytest.mark.parametrize(
+    ("change", "unknown"),
+    [
+        (host(Memory=0, MemorySwap=-1), "limits_memory"),
+        (host(MemorySwap=-1), "limits_swap"),
+        (host(PidsLimit=None), "limits_pids"),
+    ],
+)
+def test_limits_that_the_kernel_does_not_know_are_not_missed(
+    tmp_path: Path, change: Change, unknown: str
+) -> None:
+    assert refused(tmp_path / "1", change) != set()
+    assert refused(tmp_path / "2", change, (), **{unknown: False}) == set()
 
 
 def test_a_volume_of_an_earlier_version_of_the_app_is_the_app_s_own(tmp_path: Path) -> None:

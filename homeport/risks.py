@@ -130,7 +130,7 @@ _HARMLESS_DEVICES: Final = re.compile(
     r"/dev/(?:dri|snd|video|media|tty(?:USB|ACM|AMA|S)|serial|input|usb/lp|net/tun$|fuse$|cec|rtc|apex_)"
 )
 _DISKS: Final = re.compile(
-    r"/dev/(?:sd|hd|vd|xvd|nvme|mmcblk|mapper|dm-|md|loop|disk|sg|mem$|kmem$|port$|root$)"
+    r"/dev/(?:sd|hd|vd|xvd|nvme|mmcblk|mapper|dm-|md|loop|disk|sg|block|char|nbd|zd|rbd|bcache|pmem|mem$|kmem$|port$|root$)"
 )
 
 

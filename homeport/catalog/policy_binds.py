@@ -25,9 +25,12 @@ _ENGINES: Final = (
 _OURS: Final = ("/etc/homeport", "/opt/homeport", "/run/homeport", "/srv/homeport", "/var/lib/homeport")
 """Where Homeport's folders usually are; where they really are is looked at before a project is created."""
 
-# Whoever may write there, or talk to what listens there, commands the host's own programs.
-_SYSTEM: Final = re.compile(r"/(?:etc|boot|usr|bin|sbin|lib(?:32|64|x32)?|root|proc|sys)(?:/|$)")
-_COMMANDING: Final = ("/run/systemd", "/var/spool/cron", "/var/spool/at")
+# Whoever may write there, or talk to what listens there, commands the host's own programs or terminals.
+_SYSTEM: Final = re.compile(
+    r"/(?:etc|boot|usr|bin|sbin|lib(?:32|64|x32)?|root|proc|sys|run/(?:sudo|udev)|var/cache/apt"
+    r"|var/lib/(?:apt|cloud|dpkg|pam|polkit-1|sudo|systemd))(?:/|$)"
+)
+_COMMANDING: Final = ("/dev/console", "/dev/pts", "/run/systemd", "/var/spool/cron", "/var/spool/at")
 _WHOLE: Final = re.compile(
     r"/(?:dev|etc|boot|usr|bin|sbin|lib(?:32|64|x32)?|root)|/var/lib|/run/user(?:/[^/]+)?"
 )
@@ -64,7 +67,7 @@ def check_outside(scope: Scope, source: str, modes: frozenset[str], *, read_only
         yield scope.finding("bind-forbidden", what, "Mount it read-only: `:ro`.")
     elif not source.startswith("/"):
         what = f"{source[:80]} is outside the project."
-        remedy = "Mount a folder of the project, `./data:/data`, or a named volume, `data:/data`."
+        remedy = "Mount a folder of the project, `./data:/data`, or name the host's by its whole path."
         yield scope.finding("bind-outside-project", what, remedy)
     elif has_tricks(source.rstrip("/")):
         what = f"{source[:80]!r} is not the plain path of a folder or file."

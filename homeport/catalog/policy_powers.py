@@ -1,7 +1,7 @@
 """Which keys of a service give it power over the host, and the permission that opens each."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from homeport.catalog.judgement import Outcome
@@ -35,7 +35,7 @@ _NO_NEW_PRIVILEGES: Final = "no-new-privileges"
 
 
 def check_privileged(privileged: Scope) -> Iterator[Outcome]:
-    """`privileged`, in the ways in which Compose reads a truth."""
+    """`privileged`; Compose takes `"yes"` and the like for true, so all that does not say false needs it."""
     if privileged.value not in (False, "false"):
         yield privileged.need(PermissionKind.PRIVILEGED, rule="privileges")
 
@@ -104,7 +104,7 @@ def check_gpus(gpus: Scope) -> Iterator[Outcome]:
         yield from _check_each(item.get("device_ids"), _GPU_ID.fullmatch, "identifier")
 
 
-def _check_each(listed: Scope | None, is_right: Any, word: str) -> Iterator[Outcome]:
+def _check_each(listed: Scope | None, is_right: Callable[[str], object], word: str) -> Iterator[Outcome]:
     for item in listed.items() if listed else ():
         if not is_right(str(item.value)):
             what = f"{str(item.value)[:60]!r} is no {word} of a graphics card."

@@ -223,6 +223,8 @@ def test_what_no_permission_opens_is_refused(text: str, rule: str, key: str) -> 
         ("/run/user", "bind-forbidden"),
         ("/run/user/1000", "bind-forbidden"),
         ("/var/spool/cron", "bind-forbidden"),
+        ("/dev/pts", "bind-forbidden"),
+        ("/dev/pts/0", "bind-forbidden"),
         ("/proc/1/root", "bind-forbidden"),
         ("/proc/self/root", "bind-forbidden"),
         ("/srv/a/../b", "bind-path"),

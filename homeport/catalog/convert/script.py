@@ -7,15 +7,14 @@ read where they are called. Nothing is started, and no file of the box is looked
 
 import posixpath
 import re
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-import tree_sitter_bash
-from tree_sitter import Language, Node, Parser
+from tree_sitter import Node
 
 from homeport.catalog.convert.printing import print_echo, print_printf
+from homeport.catalog.convert.script_syntax import ASSIGNMENT, HereDocument, Source, without_prefix
 from homeport.catalog.convert.words import (
     HERE,
     MAX_TEXT,
@@ -31,8 +30,6 @@ MAX_BYTES: Final = 256 * 1024
 MAX_COMMANDS: Final = 2_000
 MAX_DEPTH: Final = 60
 _MAX_UNKNOWN: Final = 500
-_PARSE_SECONDS: Final = 1.0
-"""Scripts parse in milliseconds; the grammar needs minutes for what is made to be hard."""
 
 _FOLDER: Final = "WEBAPP_PATH"
 _BLOCKS: Final = frozenset(
@@ -42,10 +39,6 @@ _BLOCKS: Final = frozenset(
     }
 )  # fmt: skip
 _CONDITIONS: Final = frozenset({"if_statement", "case_statement", "while_statement"})
-_BEFORE_COMMANDS: Final = frozenset({"sudo", "exec", "command", "nohup", "time", "env", "builtin", "doas"})
-"""Programs that start the command after them."""
-_OPTIONS_WITH_VALUE: Final = frozenset({"-u", "-g", "-h", "-p", "-C", "-S"})
-_ASSIGNMENT: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,9 +94,10 @@ def read_script(text: str, *, what: str = "The script") -> Script:
     if len(raw) > MAX_BYTES:
         why = f"It has {len(raw):,} bytes."
         raise NotConvertibleError(f"{what} is too long.", why=why, remedy="256 KiB is the most.")
-    reader = _Reader(raw, what)
+    source = Source(raw, what)
+    reader = _Reader(source)
     try:
-        reader.run(_parse(raw, what), None, 0)
+        reader.run(source.parse(), None, 0)
     except TooMuchError as error:
         remedy = "Leave out what the app does not need, and convert it again."
         line = reader.line
@@ -113,39 +107,21 @@ def read_script(text: str, *, what: str = "The script") -> Script:
     return reader.script
 
 
-def _parse(raw: bytes, what: str) -> Node:
-    started = time.monotonic()
-    parser = Parser(Language(tree_sitter_bash.language()))
-
-    def took_too_long(_offset: int, _has_error: bool) -> bool:
-        return time.monotonic() - started > _PARSE_SECONDS
-
-    try:
-        tree = parser.parse(lambda at, _point: raw[at : at + 4096], progress_callback=took_too_long)
-    except ValueError as error:
-        why = "It does not look like a shell script."
-        remedy = "Give the script that writes the compose file, as it is."
-        raise NotConvertibleError(f"{what} cannot be read.", why=why, remedy=remedy) from error
-    return tree.root_node
-
-
 class _Reader:
     """Walks over the syntax tree, in the order in which bash would run it."""
 
-    def __init__(self, raw: bytes, what: str) -> None:
+    def __init__(self, source: Source) -> None:
         self.script = Script(variables={"PWD": _FOLDER, "HOME": "~", "IFS": " "})
         self.line = 1
-        self._raw = raw
-        self._lines = raw.split(b"\n")
-        self._what = what
+        self._source = source
         self._folder = "."
         self._functions: dict[str, Node] = {}
         self._conditions = 0
         self._steps = 0
         self._calls = 0
         self._heredoc_line: int | None = None
-        self._here: tuple[int, str] | None = None
-        """The here-document that is being expanded: its first line, and its text."""
+        self._here: HereDocument | None = None
+        """The one that is being expanded."""
         self._expander = Expander(self.script.variables, self._printed, self._name_unknown)
 
     def run(self, node: Node, stdin: str | None, depth: int) -> str | None:
@@ -186,8 +162,8 @@ class _Reader:
             return None
         words = [word for child in node.children_by_field_name("value") for word in self._fields(child)]
         printed: list[str | None] = []
-        for word in words or [unknown(self._text_of(name))]:
-            self.script.variables[self._text_of(name)] = word
+        for word in words or [unknown(self._source.text(name))]:
+            self.script.variables[self._source.text(name)] = word
             printed.append(self.run(body, stdin, depth + 1))
         return _joined(printed)
 
@@ -198,22 +174,22 @@ class _Reader:
     def _define(self, node: Node, _stdin: str | None, _depth: int) -> str | None:
         name, body = node.child_by_field_name("name"), node.child_by_field_name("body")
         if name is not None and body is not None:
-            self._functions[self._text_of(name)] = body
+            self._functions[self._source.text(name)] = body
         return ""
 
     def _assign(self, node: Node, _stdin: str | None, _depth: int) -> str | None:
         name, value = node.child_by_field_name("name"), node.child_by_field_name("value")
         if name is None or name.type != "variable_name":
             return ""
-        key = self._text_of(name)
+        key = self._source.text(name)
         text = ""
         if value is not None:
-            text = unknown(key) if value.type == "array" else self._expander.text(self._text_of(value))
+            text = unknown(key) if value.type == "array" else self._expander.text(self._source.text(value))
         name_of_value = only_mark(text)
         if name_of_value in self.script.unknown and key not in self.script.unknown:
             self.script.unknown[key] = self.script.unknown[name_of_value]
             text = unknown(key)  # a name of its own says more than the line
-        appends = self._raw[name.end_byte : name.end_byte + 2] == b"+="
+        appends = any(child.type == "+=" for child in node.children)
         self._set(key, self.script.variables.get(key, "") + text if appends else text)
         return ""
 
@@ -223,40 +199,26 @@ class _Reader:
         self.script.variables[name] = text
 
     def _declare(self, node: Node, stdin: str | None, depth: int) -> str | None:
-        exports = self._text_of(node).startswith("export")
+        exports = self._source.text(node).startswith("export")
         for child in node.named_children:
             if child.type == "variable_assignment":
                 self._assign(child, stdin, depth)
             name = child.child_by_field_name("name") or child
             if exports and name.type == "variable_name":
-                self.script.exported.add(self._text_of(name))
+                self.script.exported.add(self._source.text(name))
         return ""
 
     def _command(self, node: Node, stdin: str | None, depth: int) -> str | None:
         for child in node.named_children:
             if child.type == "herestring_redirect" and child.named_children:
-                stdin = self._expander.text(self._text_of(child.named_children[0])) + "\n"
-        raws = self._raw_words(node)
-        while raws and (found := _ASSIGNMENT.match(raws[0])):
+                stdin = self._expander.text(self._source.text(child.named_children[0])) + "\n"
+        raws = self._source.words(node)
+        while raws and (found := ASSIGNMENT.match(raws[0])):
             if len(raws) == 1:
                 self._set(found[1], self._expander.text(raws[0][found.end() :]))
             del raws[0]
-        words = _without_prefix([word for raw in raws for word in self._expander.fields(raw)])
+        words = without_prefix([word for raw in raws for word in self._expander.fields(raw)])
         return self._do(node, words, stdin, depth) if words else ""
-
-    def _raw_words(self, node: Node) -> list[str]:
-        """The words of a command as they stand; the grammar parts some where no blank does (`a=$1=$2`)."""
-        raws: list[str] = []
-        end = -1
-        for child in node.named_children:
-            if child.type in ("file_redirect", "herestring_redirect", "comment"):
-                continue
-            if child.start_byte == end:
-                raws[-1] += self._text_of(child)
-            else:
-                raws.append(self._text_of(child))
-            end = child.end_byte
-        return raws
 
     def _do(self, node: Node, words: list[str], stdin: str | None, depth: int) -> str | None:
         program, *arguments = words
@@ -285,7 +247,7 @@ class _Reader:
         self.script.commands.append(
             Command(
                 line=node.start_point.row + 1,
-                text=re.sub(r"\s*\\?\s*\n\s*", " ", self._text_of(node))[:200],
+                text=re.sub(r"\s*\\?\s*\n\s*", " ", self._source.text(node))[:200],
                 words=tuple(words),
                 folder=self._folder,
                 stdin=stdin or None,
@@ -333,7 +295,7 @@ class _Reader:
             if child.type == "file_redirect":
                 outputs.append(child)
             elif child.type == "herestring_redirect" and child.named_children:
-                stdin = self._expander.text(self._text_of(child.named_children[0])) + "\n"
+                stdin = self._expander.text(self._source.text(child.named_children[0])) + "\n"
             elif child.type == "heredoc_redirect":
                 stdin = self._here_document(child)
                 outputs += [inner for inner in child.named_children if inner.type == "file_redirect"]
@@ -350,35 +312,13 @@ class _Reader:
         return printed
 
     def _here_document(self, redirect: Node) -> str:
-        start = next((child for child in redirect.children if child.type == "heredoc_start"), None)
-        end = next((child for child in redirect.children if child.type == "heredoc_end"), None)
-        delimiter = self._text_of(start) if start else ""
-        line = redirect.start_point.row + 1
-        if start is None or end is None or end.is_missing or _has_no_end(start, end):
-            what = f"The here-document that begins in line {line} of {self._what.lower()} is not closed."
-            remedy = f"Put {delimiter.strip(chr(39) + chr(34))} on a line of its own after it."
-            raise NotConvertibleError(what, remedy=remedy, line=line)
-        before = [child.end_point.row for child in redirect.children if child.end_byte <= end.start_byte]
-        head = [
-            child.end_point.row
-            for child in redirect.children
-            if child.type not in ("heredoc_body", "heredoc_end")
-        ]
-        row = max(head, default=min(before, default=0))
-        while self._lines[row].endswith(b"\\"):
-            row += 1
-        strips = self._raw[redirect.start_byte : start.start_byte].lstrip(b"0123456789").startswith(b"<<-")
-        lines = [
-            line.lstrip(b"\t") if strips else line for line in self._lines[row + 1 : end.start_point.row]
-        ]
-        text = "".join(line.decode("utf-8", "replace") + "\n" for line in lines)
-        self._heredoc_line = row + 2
-        is_literal = any(sign in delimiter for sign in "'\"\\")
-        if is_literal:
-            return text
-        self._here = (row + 2, text)
+        here = self._source.here_document(redirect)
+        self._heredoc_line = here.line
+        if here.is_literal:
+            return here.text
+        self._here = here
         try:
-            return self._expander.text(text, HERE)
+            return self._expander.text(here.text, HERE)
         finally:
             self._here = None
 
@@ -391,7 +331,9 @@ class _Reader:
     def _output(self, redirect: Node, printed: str | None) -> str | None:
         """Writes what was printed, and gives what is left to be printed."""
         signs = {child.type for child in redirect.children}
-        descriptor = next((self._text_of(c) for c in redirect.children if c.type == "file_descriptor"), "1")
+        descriptor = next(
+            (self._source.text(c) for c in redirect.children if c.type == "file_descriptor"), "1"
+        )
         if not signs & {">", ">>", ">|", "&>", "&>>"} or descriptor != "1":
             return printed
         self._write(self._target(redirect), printed, appends=bool(signs & {">>", "&>>"}))
@@ -399,7 +341,7 @@ class _Reader:
 
     def _target(self, redirect: Node) -> str:
         target = redirect.child_by_field_name("destination")
-        return self._expander.text(self._text_of(target)) if target else ""
+        return self._expander.text(self._source.text(target)) if target else ""
 
     def _write(self, name: str, text: str | None, *, appends: bool) -> None:
         path = self._resolved(name)
@@ -434,8 +376,8 @@ class _Reader:
     def _name_unknown(self, what: str) -> str:
         line = self.line
         if self._here is not None:
-            at = self._here[1].find(what.strip("$()"))
-            line = self._here[0] + self._here[1].count("\n", 0, max(at, 0))
+            at = self._here.text.find(what.strip("$()"))
+            line = self._here.line + self._here.text.count("\n", 0, max(at, 0))
         name, count = f"VALUE_OF_LINE_{line}", 2
         while self.script.unknown.get(name, (0, what[:200]))[1] != what[:200]:
             name, count = f"VALUE_OF_LINE_{line}_{count}", count + 1
@@ -445,26 +387,7 @@ class _Reader:
         return name
 
     def _fields(self, node: Node) -> list[str]:
-        return self._expander.fields(self._text_of(node))
-
-    def _text_of(self, node: Node) -> str:
-        return self._raw[node.start_byte : node.end_byte].decode("utf-8", "replace")
-
-
-def _without_prefix(words: list[str]) -> list[str]:
-    """The command that `sudo`, `env` and the like would start."""
-    at = 0
-    while at < len(words) and (words[at] in _BEFORE_COMMANDS or _ASSIGNMENT.match(words[at])):
-        is_prefix = words[at] in _BEFORE_COMMANDS
-        at += 1
-        while is_prefix and at < len(words) and words[at].startswith("-"):
-            at += 2 if words[at] in _OPTIONS_WITH_VALUE else 1
-    return words[at:]
-
-
-def _has_no_end(start: Node, end: Node) -> bool:
-    """Whether the grammar found no end and put an empty one."""
-    return end.start_byte == end.end_byte or end.start_byte <= start.end_byte
+        return self._expander.fields(self._source.text(node))
 
 
 def _joined(parts: list[str | None]) -> str | None:

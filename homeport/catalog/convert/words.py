@@ -52,7 +52,7 @@ def has_unknown(text: str) -> bool:
 
 
 def with_variables(text: str) -> str:
-    """The text with marks as Compose's variables; braces, which mean something to YAML, where there must be."""
+    """The text with marks as Compose's variables; braces, which mean something to YAML, where needed."""
     return _MARK.sub(r"${\1}", _APART.sub(r"$\1", text))
 
 

@@ -210,7 +210,7 @@ def test_an_image_that_the_script_builds_is_built_on_the_box() -> None:
 def test_containers_started_one_by_one_are_services_of_one_app(tmp_path: Path) -> None:
     draft = read_amahi(
         "P=$RANDOM\n"
-        "docker run -d --name APP_IDENTIFIER_db -e MYSQL_ROOT_PASSWORD=$P -v WEBAPP_PATH/db:/var/lib/mysql db:11\n"
+        "docker run -d --name APP_IDENTIFIER_db -e MYSQL_ROOT_PASSWORD=$P -v WEBAPP_PATH/db:/db db:11\n"
         "docker create --name=APP_IDENTIFIER --link APP_IDENTIFIER_db:mysql -p HOST_PORT:80 wiki:1\n"
         "docker start APP_IDENTIFIER\n"
         "docker run --rm busybox true\n",

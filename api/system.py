@@ -11,11 +11,12 @@ from aiohttp import web
 from sqlalchemy import Connection
 
 from api.context import Context
-from homeport.metrics import CONTENT_TYPE, render_caches, render_state
+from homeport.metrics import CONTENT_TYPE, render_caches, render_catalogs, render_state
 from homeport.models import AppState, JobKind, JobState
 from homeport.names import BASE_PORT
 from homeport.state.apps import count_apps
 from homeport.state.caches import cache_totals
+from homeport.state.catalogs import list_catalogs
 from homeport.state.health import cache_states, why_redis_is_away, why_unwritable
 from homeport.state.jobs import count_jobs
 
@@ -72,6 +73,7 @@ async def metrics(context: Context) -> web.Response:
         {ecosystem: total.traffic for ecosystem, total in totals.items()},
         {ecosystem: total.size_bytes for ecosystem, total in totals.items()},
     )
+    text += render_catalogs(await context.read(list_catalogs))
     return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from homeport.caches import CacheTraffic, Ecosystem
-from homeport.models import AppState, JobKind, JobState
+from homeport.models import AppState, Catalog, JobKind, JobState
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -79,6 +79,17 @@ def render_caches(totals: Mapping[Ecosystem, CacheTraffic], sizes: Mapping[Ecosy
         )
         for name, key, words in _CACHE_FIGURES
     ) + _gauge("homeport_cache_size_bytes", "Bytes on disk that the package caches hold.", held)
+
+
+def render_catalogs(catalogs: Iterable[Catalog]) -> str:
+    """The added catalogs: what each has, and whether its last refresh failed."""
+    counts, failures = [], []
+    for catalog in catalogs:
+        counts.append(({"catalog": catalog.name}, catalog.definitions))
+        failures.append(({"catalog": catalog.name}, int(catalog.problem is not None)))
+    return _gauge("homeport_catalog_definitions", "Definitions of each added catalog.", counts) + _gauge(
+        "homeport_catalog_refresh_failed", "1 where a catalog's last refresh failed.", failures
+    )
 
 
 def _gauge(name: str, words: str, values: Iterable[tuple[Labels, int]]) -> str:

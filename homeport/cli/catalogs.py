@@ -190,7 +190,8 @@ def _report(context: Context, job: Mapping[str, Any], names: Sequence[str], *, f
             context.printer.remark(
                 f"{source['name']}: {source['problem']['what']} {source['problem']['why']}"
             )
-        context.printer.say(f"{source['name']}: {source['definitions']} definitions")
+        count = source["definitions"]
+        context.printer.say(f"{source['name']}: {count} definition{'' if count == 1 else 's'}")
     if any(source["problem"] for source in found):
         raise click.exceptions.Exit(EXIT_FAILED)
 

@@ -174,7 +174,10 @@ def test_a_catalog_that_could_not_be_fetched_keeps_what_it_had_and_tells_why(box
         record_refresh_failure(connection, catalog, problem)
 
     listed = box.call("GET", SOURCES).json()["items"][0]
+    metrics = box.call("GET", "/metrics").text
 
+    assert 'homeport_catalog_definitions{catalog="family"} 1.0' in metrics
+    assert 'homeport_catalog_refresh_failed{catalog="family"} 1.0' in metrics
     assert (listed["definitions"], listed["revision"]) == (1, "abc")
     assert listed["problem"]["code"] == "catalog_unavailable"
     assert box.install("family/games").status_code == 202

@@ -173,7 +173,8 @@ def _others(ports: Iterable[Port], web: Port) -> Iterator[Note]:
 def _exposed(services: Mapping[str, dict[str, Any]], notes: list[Note]) -> tuple[str, int] | None:
     """Where nothing is published: a port that is exposed to a proxy, and known as a page's."""
     for name, service in services.items():
-        for item in service.get("expose") or () if not service.get("network_mode") else ():
+        listed = None if service.get("network_mode") else service.get("expose")
+        for item in listed if isinstance(listed, list) else ():
             numbers = _numbers(str(item).removesuffix("/tcp"))
             if numbers and numbers[0] in _PAGES:
                 notes.append(assumed(f"expose {item}", f"Port {numbers[0]} is taken for the web page."))

@@ -1,0 +1,76 @@
+import pytest
+
+from homeport.catalog.policy_powers import CAPABILITIES
+from homeport.permissions import NAMESPACES, SECURITY_OPTIONS, Permission, PermissionKind, parse_permissions
+from homeport.risks import Risk, describe, permission_json, rate
+
+OF_EACH_KIND = {
+    PermissionKind.PRIVILEGED: ["privileged"],
+    PermissionKind.DOCKER_SOCKET: ["docker_socket"],
+    PermissionKind.HOST_NETWORK: ["host_network"],
+    PermissionKind.GPUS: ["gpus"],
+    PermissionKind.NAMESPACE: [f"namespace:{name}" for name in NAMESPACES],
+    PermissionKind.CAPABILITY: [f"capability:{name}" for name in CAPABILITIES],
+    PermissionKind.DEVICE: ["device:/dev/dri", "device:/dev/sda", "device:/dev/odd"],
+    PermissionKind.GROUP: ["group:video"],
+    PermissionKind.BIND: ["bind:/srv", "bind:/srv:ro"],
+    PermissionKind.PORT: ["port:53/udp"],
+    PermissionKind.SECURITY_OPT: [f"security_opt:{option}" for option in SECURITY_OPTIONS],
+    PermissionKind.SYSCTL: ["sysctl:net.core.somaxconn=1"],
+}
+
+
+@pytest.mark.parametrize("kind", PermissionKind)
+def test_every_permission_is_told_in_a_sentence_and_is_no_trifle(kind: PermissionKind) -> None:
+    for text in OF_EACH_KIND[kind]:
+        told = describe(Permission.parse(text))
+
+        assert told.risk is not Risk.NONE
+        assert told.words.endswith(".")
+        assert told.words[0].isupper()
+
+
+@pytest.mark.parametrize(
+    ("texts", "risk"),
+    [
+        ([], Risk.NONE),
+        (["port:53"], Risk.LOW),
+        (["gpus", "device:/dev/dri"], Risk.LOW),
+        (["port:53", "host_network"], Risk.HIGH),
+        (["bind:/srv:ro"], Risk.HIGH),
+        (["privileged"], Risk.FULL),
+        (["docker_socket"], Risk.FULL),
+        (["capability:SYS_ADMIN"], Risk.FULL),
+        (["device:/dev/sda"], Risk.FULL),
+        (["device:/dev/nvme0n1"], Risk.FULL),
+        (["device:/dev/block"], Risk.FULL),
+        (["device:/dev/mem"], Risk.FULL),
+        (["namespace:pid"], Risk.HIGH),
+        (["namespace:pid", "capability:SYS_PTRACE"], Risk.FULL),
+        (["host_network", "capability:NET_ADMIN"], Risk.FULL),
+        (["capability:NET_ADMIN"], Risk.HIGH),
+    ],
+)
+def test_the_rating_is_that_of_the_gravest_alone_or_together(texts: list[str], risk: Risk) -> None:
+    rating = rate(parse_permissions(texts))
+
+    assert rating.risk is risk
+    assert len(rating.reasons) >= len(texts)
+
+
+def test_the_gravest_reason_comes_first() -> None:
+    rating = rate(parse_permissions(["port:53", "docker_socket", "bind:/srv"]))
+
+    assert rating.reasons[0] == describe(Permission.parse("docker_socket")).words
+    assert rating.reasons[-1] == describe(Permission.parse("port:53")).words
+    assert rating.as_json() == {"risk": "full", "reasons": list(rating.reasons)}
+
+
+def test_ranks_grow_with_the_risk() -> None:
+    assert [risk.rank for risk in (Risk.NONE, Risk.LOW, Risk.HIGH, Risk.FULL)] == [0, 1, 2, 3]
+
+
+def test_a_permission_is_sent_with_its_risk_and_words() -> None:
+    sent = permission_json(Permission.parse("gpus"))
+
+    assert sent == {"permission": "gpus", "risk": "low", "words": describe(Permission.parse("gpus")).words}

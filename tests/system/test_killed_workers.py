@@ -15,7 +15,10 @@ from tests.harness.leftovers import leftovers, reserved_ports
 from tests.harness.programs import wait_until
 from tests.harness.standins import publish_standin
 
-INSTALL = ("reserve", "fetch images", "render project", "start", "wait until healthy", "record")
+INSTALL = (
+    "read definition", "reserve", "fetch images", "render project", "create", "start", "wait until healthy",
+    "record",
+)  # fmt: skip
 UNINSTALL = ("stop", "remove data", "remove images", "release")
 IMAGE = "acme/tough:1"
 SERVICE = "    volumes: ['./files:/files', 'store:/store']\nvolumes: {store: {}}\n"
@@ -118,7 +121,7 @@ def sick(engine_box: EngineBox) -> None:
 
 
 @pytest.mark.parametrize(
-    ("step", "state"), [("start", "undoing"), ("start", "undone"), ("render project", "undone")]
+    ("step", "state"), [("create", "undoing"), ("create", "undone"), ("render project", "undone")]
 )
 def test_an_undo_goes_on_after_its_worker_was_killed(
     box: HomeportBox, sick: None, step: str, state: str
@@ -129,7 +132,7 @@ def test_an_undo_goes_on_after_its_worker_was_killed(
     problem = box.fail(job, timeout_s=60)
 
     assert problem["code"] == "container_exited"
-    assert problem["restored"] == "Put back: start, render project, reserve."
+    assert problem["restored"] == "Put back: create, render project, reserve, read definition."
     assert leftovers(box, "sick") == []
 
 

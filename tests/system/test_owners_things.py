@@ -225,7 +225,7 @@ def test_an_install_is_undone_when_the_engine_that_went_away_is_back(
     problem = box.fail(job)
 
     assert problem["code"] == "engine_unavailable"
-    assert problem["restored"] == "Put back: start, render project, reserve."
+    assert problem["restored"] == "Put back: create, render project, reserve, read definition."
     assert leftovers(box, "half") == []
 
 

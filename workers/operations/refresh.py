@@ -105,14 +105,15 @@ def fetch_catalogs(context: RefreshContext, run: StepRun) -> None:
 
 
 def remove_rest(context: RefreshContext, run: StepRun) -> None:
-    """Removes what this job fetched and what was fetched before it, unless it is in force."""
-    for name in context.names:
-        folder, catalog = context.folder(name), context.find(name)
-        for generation in folder.iterdir() if folder.is_dir() else ():
+    """Removes what was fetched and is not in force; no other refresh runs meanwhile."""
+    root = context.tools.settings.catalogs_dir
+    for folder in root.iterdir() if root.is_dir() else ():
+        catalog = context.find(folder.name)
+        for generation in folder.iterdir():
             if catalog is None or generation.name != catalog.generation:
-                remove_tree(generation, within=context.tools.settings.catalogs_dir)
+                remove_tree(generation, within=root)
         if catalog is None:
-            remove_tree(folder, within=context.tools.settings.catalogs_dir)
+            remove_tree(folder, within=root)
 
 
 def _fetch(context: RefreshContext, run: StepRun, name: str) -> dict[str, Any]:

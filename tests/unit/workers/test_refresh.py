@@ -1,6 +1,7 @@
 """Fetching catalogs anew, on a machine in memory: what is in force is whole, or what was before."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -245,21 +246,29 @@ def test_what_was_put_in_force_just_before_a_crash_is_not_fetched_again(
 def test_what_is_not_in_force_is_swept_unless_something_is_being_fetched(
     household: Household, source: Source
 ) -> None:
+    swept: list[list[str]] = []
+    sweep = partial(sweep_generations, household.database, household.settings)
+    source.on_fetch = lambda _source: swept.append(sweep())
     household.run(household.accept_refresh())
-    in_force = household.catalog("mine").generation
-    root = household.settings.catalogs_dir
     for path in ("mine/left", "mine/.half.new", "removed/old"):
-        (root / path).mkdir(parents=True)
-    source.on_fetch = lambda _source: swept.extend(sweep_generations(household.database, household.settings))
-    swept: list[str] = []
+        (household.settings.catalogs_dir / path).mkdir(parents=True)
+
+    swept.append(sorted(sweep()))
+
+    assert swept == [[], ["mine/.half.new", "mine/left", "removed/old"]]
+    assert kept(household) == [f"mine/{household.catalog('mine').generation}"]
+
+
+def test_a_refresh_removes_what_was_fetched_of_catalogs_that_are_no_more(
+    household: Household, source: Source
+) -> None:
     household.run(household.accept_refresh())
-    assert swept == []
-    in_force = household.catalog("mine").generation
-    (root / "mine/left").mkdir()
+    with household.database.write() as connection:
+        catalogs.remove_catalog(connection, "mine")
 
-    assert sorted(sweep_generations(household.database, household.settings)) == ["mine/left", "removed/old"]
+    household.run(household.accept_refresh())
 
-    assert kept(household) == [f"mine/{in_force}"]
+    assert kept(household) == []
 
 
 def test_only_catalogs_that_there_are_can_be_fetched(household: Household) -> None:

@@ -16,6 +16,7 @@ from homeport.state.health import check_database
 
 _DRAIN_S: Final = 5.0  # requests under way at SIGTERM have so long
 _LINGER_S: Final = 2.0  # a body that is refused is read for so long, in which its sender gets the answer
+_LINE_BYTES: Final = 64 * 1024  # of a request's line: settings stand there beside an archive
 _PR_SET_PDEATHSIG: Final = 1  # prctl(2)
 
 
@@ -31,7 +32,10 @@ def main() -> int:
     except HomeportError as error:
         print(f"The API cannot start. {error}", file=sys.stderr)
         return 1
-    further: dict[str, Any] = {"lingering_time": _LINGER_S}  # run_app's types do not know it
+    further: dict[str, Any] = {
+        "lingering_time": _LINGER_S,
+        "max_line_size": _LINE_BYTES,
+    }  # no types know them
     web.run_app(app, host=host, port=port, shutdown_timeout=_DRAIN_S, access_log=None, print=None, **further)
     return 0
 

@@ -27,7 +27,7 @@ async def list_all(context: Context) -> web.Response:
 
 async def show(context: Context, *, name: str) -> web.Response:
     """One definition, with what it would run, build, publish and be granted."""
-    return web.json_response(definition_json(await context.definitions.find(name)))
+    return web.json_response(definition_json(await context.definitions.find(name), name))
 
 
 async def show_qualified(context: Context, *, catalog: str, name: str) -> web.Response:

@@ -22,12 +22,12 @@ def entry_json(entry: CatalogEntry) -> dict[str, Any]:
     }
 
 
-def definition_json(found: FoundDefinition) -> dict[str, Any]:
-    """A definition with what it would run, build and publish, be granted and be set."""
+def definition_json(found: FoundDefinition, name: str) -> dict[str, Any]:
+    """A definition, by the name that it was asked for by: what it would run, publish, be granted and set."""
     loaded = found.loaded
     definition = loaded.definition
     return {
-        **_head(definition.name, found.catalog, found.qualified, definition),
+        **_head(name, found.catalog, found.qualified, definition),
         **_asked(loaded),
         "problem": None,
         "web": definition.web.model_dump(mode="json") if definition.web else None,

@@ -1,5 +1,6 @@
 """The API as a process of its own: durable answers, a clean end, and what it never loads."""
 
+import json
 import os
 import signal
 import subprocess
@@ -49,6 +50,28 @@ def test_an_accepted_job_survives_a_kill_right_after_the_answer(settings: Settin
     with database.read() as connection:
         assert find_job(connection, answer.json()["id"]) is not None
     database.close()
+
+
+def test_settings_beside_an_archive_may_be_long(settings: Settings, token: str) -> None:
+    api = _start(settings)
+    try:
+        url = f"http://{settings.listen}"
+        _wait_alive(api, url)
+        given = json.dumps({f"NAME_{number}": "x" * 4096 for number in range(10)})
+
+        answer = requests.post(
+            f"{url}/v1/apps",
+            params={"settings": given, "colour": "red"},
+            data=b"",
+            headers={"Authorization": f"Bearer {token}", "Content-Type": "application/x-tar"},
+            timeout=20,
+        )
+    finally:
+        api.kill()
+        api.wait(10)
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input")
+    assert [error["pointer"] for error in answer.json()["facts"]["errors"]] == ["?colour"]
 
 
 def test_sigterm_ends_it_cleanly_even_with_an_open_stream(settings: Settings, token: str) -> None:

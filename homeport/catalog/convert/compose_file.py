@@ -5,6 +5,7 @@ given texts is read: variables come from the given ones, or become the owner's s
 """
 
 import copy
+import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ _FOLDER: Final = "WEBAPP_PATH"
 _IDENTIFIER: Final = "APP_IDENTIFIER"
 _KNOWN_TOP: Final = frozenset({"services", "volumes", "networks", "configs"})
 _SILENT_TOP: Final = frozenset({"version", "name"})
+_SAY_NOTHING: Final = frozenset({"app", "main", "server", "service", "site", "web", "www"})
 _OPEN_LINE: Final = re.compile(
     r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*(?:=(\s*[^'\s].*\$[A-Za-z_{].*|\s*\$[A-Za-z_{].*))?"
 )
@@ -85,7 +87,7 @@ class _Reading:
         self._tell_shared()
         main = _main(services)
         return Draft(
-            name=name or _text_or(top.get("name")) or main or next(iter(services)),
+            name=name or _text_or(top.get("name")) or _app_name(main or next(iter(services)), services),
             services=services,
             volumes=volumes,
             networks=self._declared(top, "networks"),
@@ -158,6 +160,11 @@ class _Reading:
             self._drop((*path, *key.split(".")), why)
         if "volumes" in service:
             service["volumes"] = [_in_folder(mount) for mount in _as_list(service["volumes"])]
+        match service.get("build"):
+            case str() as context:
+                service["build"] = _in_folder(context)
+            case {"context": str() as context, **others}:
+                service["build"] = {"context": _in_folder(context), **others}
         return service
 
     def _checked_variables(self, given: Any, path: KeyPath) -> Any:
@@ -249,7 +256,7 @@ class _Reading:
             name = item.get("path") if isinstance(item, dict) else item
             if not isinstance(name, str):
                 self._refuse(path, "It names no file.", "Write env_file: NAME.")
-            text = self._around.files.get(name.removeprefix("./"))
+            text = self._around.files.get(posixpath.normpath(_in_folder(name)))
             if text is None:
                 self._drop(
                     path, f"The file {name[:80]} is not here; write its variables under `environment`."
@@ -300,7 +307,7 @@ class _Reading:
         configs = self._declared(top, "configs")
         for name, config in configs.items():
             file = config.get("file") if isinstance(config, dict) else None
-            text = self._around.files.get(file.removeprefix("./")) if isinstance(file, str) else None
+            text = self._around.files.get(posixpath.normpath(file)) if isinstance(file, str) else None
             if text is not None:
                 configs[name] = {"content": text}
         return configs
@@ -330,6 +337,14 @@ def _main(services: Mapping[str, Mapping[str, Any]]) -> str | None:
         if service.get("container_name") == _IDENTIFIER:
             return name
     return None
+
+
+def _app_name(main: str, services: Mapping[str, Mapping[str, Any]]) -> str:
+    """The service's name, or its image's where the name says nothing."""
+    image = services[main].get("image")
+    if main not in _SAY_NOTHING and _IDENTIFIER not in main:
+        return main
+    return (_text_or(image) or main).partition("@")[0].rpartition("/")[2].partition(":")[0] or main
 
 
 def _named_volumes(service: Mapping[str, Any]) -> Iterator[str]:

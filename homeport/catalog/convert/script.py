@@ -90,7 +90,7 @@ def read_script(text: str, *, what: str = "The script") -> Script:
     Raises:
         NotConvertibleError: it is too large or too deep, or a here-document is not closed.
     """
-    raw = without_marks(text.replace("\r\n", "\n")).encode("utf-8", "replace")
+    raw = without_marks(text.replace("\r\n", "\n").replace("\0", "")).encode("utf-8", "replace")
     if len(raw) > MAX_BYTES:
         why = f"It has {len(raw):,} bytes."
         raise NotConvertibleError(f"{what} is too long.", why=why, remedy="256 KiB is the most.")

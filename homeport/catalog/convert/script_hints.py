@@ -61,7 +61,7 @@ _WORDS: Final[Mapping[str, str]] = {
 }
 
 _ITSELF: Final[Mapping[str, str]] = {
-    **dict.fromkeys(("up", "start", "run"), "Homeport starts the app itself."),
+    **dict.fromkeys(("up", "start"), "Homeport starts the app itself."),
     **dict.fromkeys(("down", "stop", "rm", "kill"), "Homeport stops the containers and removes them itself."),
     **dict.fromkeys(("pull", "login"), "Homeport fetches the images itself."),
     **dict.fromkeys(("rmi", "image", "system"), "Homeport's cleanup removes images that no app needs."),
@@ -74,6 +74,7 @@ _ITSELF: Final[Mapping[str, str]] = {
 }
 """Commands of docker and docker-compose that Homeport has an equal of."""
 _INSIDE: Final = "Nothing is done within a container after its start: put it into the image's entrypoint."
+_ONCE: Final = "A container that runs once is none of the app's: do it in the entrypoint of the app's image."
 
 _COMPOSE_VALUES: Final = frozenset(
     {
@@ -99,6 +100,8 @@ def note_of(command: Command, *, script: str) -> Note:
         return dropped(what, _WORDS.get(posixpath.basename(command.words[0]), _NEITHER))
     if called in ("exec", "cp", "attach"):
         return dropped(what, _INSIDE)
+    if called == "run" or (called == "create" and not is_compose(command)):
+        return dropped(what, _ONCE)
     if called in _ITSELF:
         return changed(what, _ITSELF[called])
     return dropped(what, _NEITHER)

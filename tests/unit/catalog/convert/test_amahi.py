@@ -228,6 +228,33 @@ def test_containers_started_one_by_one_are_services_of_one_app(tmp_path: Path) -
     assert loaded.definition.settings["MYSQL_ROOT_PASSWORD"].required
 
 
+@pytest.mark.parametrize(
+    ("command", "kind", "word"),
+    [
+        ("docker-compose pull", NoteKind.CHANGED, "fetches"),
+        ("docker compose -p x restart", NoteKind.CHANGED, "itself"),
+        ("docker network create n", NoteKind.CHANGED, "networks"),
+        ("docker exec APP_IDENTIFIER ls", NoteKind.DROPPED, "entrypoint"),
+        ("docker-compose run --rm web ls", NoteKind.DROPPED, "entrypoint"),
+        ("docker run --rm busybox ls", NoteKind.DROPPED, "entrypoint"),
+        ("sudo mkdir -p data", NoteKind.DROPPED, "folders"),
+        ("chown -R 1000 data", NoteKind.DROPPED, "PUID"),
+        ("iptables -A INPUT -j ACCEPT", NoteKind.DROPPED, "ports"),
+        ("/usr/bin/apt-get install -y php", NoteKind.DROPPED, "Dockerfile"),
+        ("curl -O x", NoteKind.DROPPED, "Dockerfile"),
+        ("sed -i s/a/b/ docker-compose.yml", NoteKind.DROPPED, "as it was written"),
+        ("sleep 9", NoteKind.DROPPED, "healthy"),
+        ("frobnicate", NoteKind.DROPPED, "image"),
+    ],
+)
+def test_every_other_command_is_told_with_a_hint(command: str, kind: NoteKind, word: str) -> None:
+    draft = _compose("web: {image: a}\n", after=f"{command}\n")
+
+    (note,) = (note for note in draft.notes if command in note.what)
+    assert (note.kind, note.what) == (kind, f"install script line 6: {command}")
+    assert word in note.why
+
+
 def test_errors_name_the_line_of_the_script() -> None:
     with pytest.raises(NotConvertibleError) as caught:
         _compose("web:\n  image: a\n image: b\n", "echo one\necho two\n")

@@ -207,6 +207,34 @@ def test_texts_of_configs_are_taken_from_files() -> None:
     assert draft.configs == {"a": {"content": "text\n"}, "b": {"file": "b"}}
 
 
+def test_the_folder_of_the_app_is_the_definitions_own() -> None:
+    draft = read_compose(
+        "a: {build: WEBAPP_PATH/img, env_file: WEBAPP_PATH/a.env, volumes: [WEBAPP_PATH:/all]}\n"
+        "b: {build: {context: WEBAPP_PATH, target: x}}\n",
+        around=Surroundings(files={"a.env": "A=1\n"}),
+    )
+
+    assert draft.services == {
+        "a": {"build": "./img", "environment": {"A": "1"}, "volumes": [".:/all"]},
+        "b": {"build": {"context": ".", "target": "x"}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("services: {wiki: {image: a}}", "wiki"),
+        ("services: {web: {image: 'x.y/a/wiki:1'}}", "wiki"),
+        ("services: {web: {build: .}}", "web"),
+        ("name: wiki\nservices: {web: {image: a}}", "wiki"),
+        ("services: {db: {image: b}, wiki: {image: a, container_name: APP_IDENTIFIER}}", "wiki"),
+    ],
+)
+def test_an_app_is_named_by_what_the_file_says(text: str, name: str) -> None:
+    assert read_compose(text).name == name
+    assert read_compose(text, name="other").name == "other"
+
+
 def test_keys_that_reach_other_files_are_dropped() -> None:
     draft = read_compose(
         "include: [x.yml]\nsecrets: {s: {file: /etc/shadow}}\nservices:\n"

@@ -2,12 +2,14 @@
 
 import signal
 from collections.abc import Callable, Iterable, Mapping
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 
 import click
 from rich.markup import escape
 
+from homeport.cli.check_box import ENDING
 from homeport.cli.check_stages import AFTER, BEFORE, Stage
 from homeport.cli.check_verdicts import Asked, Checkup, Level, Verdict, bad, of_problem
 from homeport.cli.choices import grant_all_option, grant_option, set_option
@@ -53,14 +55,15 @@ def check(
     )
     checkup = Checkup(context=context, asked=asked)
     judged: Judged = {}
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was begun is taken back, too
+    before = {one: signal.signal(one, signal.default_int_handler) for one in ENDING}
     try:
         _run(checkup, judged, lambda name, verdict: _tell(context.printer, name, verdict))
     except KeyboardInterrupt:
         _conclude(checkup, judged, "interrupted")
         raise click.exceptions.Exit(EXIT_INTERRUPTED) from None
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for one, handler in before.items():
+            signal.signal(one, handler)
     worst = max((verdict.level for verdict in judged.values()), key=_ORDER.index)
     _conclude(checkup, judged, worst.value)
     if worst is Level.BAD:
@@ -122,8 +125,9 @@ def _tell(printer: Printer, name: str, verdict: Verdict) -> None:
         place = f"{finding.file}:{finding.line}" if finding.line else finding.file
         printer.say(f"{_INDENT}{place}: {finding.key} ({finding.rule}): {finding.what}")
         printer.say(f"{_INDENT}  -> {finding.remedy}")
-    for line in verdict.lines:
-        printer.say(f"{_INDENT}| {line}")
+    for line, same in groupby(verdict.lines):
+        times = len(list(same))
+        printer.say(f"{_INDENT}| {line}{f'   ({times} times)' if times > 1 else ''}")
     if verdict.mend:
         printer.say(f"{_INDENT}-> {verdict.mend}")
 

@@ -5,6 +5,7 @@ import signal
 import socket
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
@@ -16,12 +17,17 @@ from homeport.cli.client import ApiClient, ApiProblemError, ApiUnreachableError,
 from homeport.cli.follow import await_job, bar_shown
 from homeport.cli.packing import PackedFolder
 from homeport.errors import NotFoundError, Problem, TakenError
+from homeport.names import MAX_APP_ID
 
 R = TypeVar("R")
+
+ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""The signals after which what was begun is taken back: Ctrl-C, an orderly end, a closed terminal."""
 
 _PATIENCE_S: Final = 60.0  # a restarted Homeport is back within this time
 _PAUSE_S: Final = 1.0
 _JOBS: Final = 50
+_APP_IDS: Final = 500
 _PORT_S: Final = 2.0
 
 
@@ -51,7 +57,6 @@ def install_app(checkup: Checkup) -> Mapping[str, Any]:
         ApiUnreachableError: the API does not answer.
     """
     client, identifier = checkup.context.client, checkup.identifier
-    archive = PackedFolder(checkup.asked.folder)
     query = {
         "identifier": identifier,
         "permissions": ",".join(map(str, checkup.definition.permissions)) or None,
@@ -59,10 +64,26 @@ def install_app(checkup: Checkup) -> Mapping[str, Any]:
     }
     checkup.may_be_installed = True
     with _uninterrupted():  # else it could be accepted after all had been taken back
-        job = client.upload("/v1/apps", archive, **query)
+        job = _send_install(checkup, query)
     _succeeded(checkup, job)
     app: Mapping[str, Any] = client.call("GET", path_of("apps", identifier))
     return app
+
+
+def _send_install(checkup: Checkup, query: Mapping[str, str | None]) -> Mapping[str, Any]:
+    client, archive = checkup.context.client, PackedFolder(checkup.asked.folder)
+    try:
+        sent: Mapping[str, Any] = client.upload("/v1/apps", archive, app_id=_app_id(checkup), **query)
+    except ApiProblemError as error:
+        if error.problem.code != TakenError.code or error.problem.facts.get("kind") != "app_id":
+            raise
+        sent = client.upload("/v1/apps", archive, **query)
+    return sent
+
+
+def _app_id(checkup: Checkup) -> int:
+    """One of the last, the same for every check of a definition: what Homeport chooses is used up."""
+    return MAX_APP_ID - zlib.crc32(checkup.identifier.encode()) % _APP_IDS
 
 
 def find_leftover(checkup: Checkup) -> bool:
@@ -188,15 +209,16 @@ def _patiently(action: Callable[[], R]) -> R:
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Puts an interrupt off until what is within has ended."""
+    """Puts what ends the program off until what is within has ended."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     came: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _frame: came.append(number))
+    before = {one: signal.signal(one, lambda number, _frame: came.append(number)) for one in ENDING}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for one, handler in before.items():
+            signal.signal(one, handler)
     if came:
         raise KeyboardInterrupt

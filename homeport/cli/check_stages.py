@@ -110,6 +110,8 @@ def build(checkup: Checkup) -> Verdict:
         return _failed_build(checkup, error.problem)
     checkup.images = result["images"]
     sizes = result.get("sizes", {})
+    references = {image["image"]: sizes.get(service, 0) for service, image in checkup.images.items()}
+    checkup.image_bytes = sum(references.values())
     shown = ", ".join(f"{service} {size(sizes.get(service))}" for service in checkup.images)
     how = f"in {time.monotonic() - began:.0f} s" if result.get("builds") else "as built before"
     return ok(f"{shown}, {how}")
@@ -164,7 +166,7 @@ def probe(checkup: Checkup) -> Verdict:
 
 def _failed_probe(checkup: Checkup, found: str, answers: Sequence[Answer]) -> Verdict:
     if any(answer.status for answer in answers):
-        mend = "The app itself says that it failed; its last lines are below."
+        mend = "The app itself says that it failed; its last lines stand above."
         return bad(found, mend=mend, lines=tuple(read_log(checkup)[-_QUOTED_LINES:]))
     mend = "Where the box publishes on loopback only, run the check on the box; else mend `web.port`."
     return bad(found, mend=mend)
@@ -225,7 +227,8 @@ def tell_images(checkup: Checkup) -> Verdict:
         return ok("none were built")
     if checkup.asked.removes_images and not checkup.asked.keeps_app and checkup.app is not None:
         return ok(f"removed, unless another app needs them: {', '.join(names)}")
-    return ok(f"stay, so that the next check is quick: {', '.join(names)}", mend="Or use --remove-images.")
+    found = f"stay, so that the next check is quick ({size(checkup.image_bytes)}): {', '.join(names)}"
+    return ok(found, mend="To have them removed: --remove-images.")
 
 
 def _address(checkup: Checkup) -> str | None:
@@ -249,7 +252,7 @@ BEFORE: Final = (
 """What is looked at, in this order."""
 
 AFTER: Final = (
-    Stage(name="uninstall", run=uninstall, needs=("validate",)),
+    Stage(name="uninstall", run=uninstall),
     Stage(name="images", run=tell_images, needs=("build",)),
 )
 """What is done in any case, also after an interrupt."""

@@ -97,6 +97,8 @@ class Checkup:
     """The installed app's JSON object."""
     images: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """What was built, by service."""
+    image_bytes: int = 0
+    """How much they take; layers that they share are counted once for each."""
     may_be_installed: bool = False
     """Whether an install was asked for that nobody has taken back yet."""
 

@@ -14,7 +14,7 @@ _MOST_REDIRECTS: Final = 5
 _MOST_BYTES: Final = 16 * 1024 * 1024
 _PIECE: Final = 64 * 1024
 _PATIENCE_S: Final = 15.0  # a server that takes connections may need some seconds to serve its first page
-_PAUSE_S: Final = 0.5
+_PAUSE_S: Final = 1.0
 _HAS_LOGIN: Final = frozenset({401, 403})
 
 

@@ -1,6 +1,6 @@
 """A box that remembers what it was asked, for commands that change several things one after the other."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Any
 
 from homeport.cli.client import ApiClient, ApiProblemError, ApiUnreachableError, ServerEvent
@@ -25,6 +25,8 @@ class FakeBox(ApiClient):
         self.jobs: dict[str, Json] = {}
         self.asked: list[str] = []
         self.queries: list[Json] = []
+        self.app_ids: list[int | None] = []
+        self.taken_app_ids: Container[int | None] = ()
         self.failing: dict[str, Problem] = {}
         self.refusing: dict[str, Problem] = {}
         self.away = 0
@@ -35,6 +37,10 @@ class FakeBox(ApiClient):
         """See `ApiClient.upload`."""
         self._answer(f"POST {path}")
         assert b"app.yml" in b"".join(archive)
+        if path == "/v1/apps":
+            self.app_ids.append(query.pop("app_id", None))
+            if self.app_ids[-1] in self.taken_app_ids:
+                raise ApiProblemError(Problem(code="taken", what="Taken.", facts={"kind": "app_id"}))
         self.queries.append({key: value for key, value in query.items() if value is not None})
         kind = "install" if path == "/v1/apps" else "build"
         if kind in self.refusing:

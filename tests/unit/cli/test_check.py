@@ -1,6 +1,7 @@
 """What `homeport check` asks of a box, what it says, and that it takes everything back."""
 
 import json
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,11 +9,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from homeport.cli import check as command
 from homeport.cli import check_box, check_stages
 from homeport.cli.check import check
 from homeport.cli.check_web import Answer
 from homeport.cli.main import Context
+from homeport.cli.output import Printer
 from homeport.errors import Problem
+from homeport.names import MAX_APP_ID
 from tests.unit.cli.fake_box import FAILED, FakeBox
 
 APP = """\
@@ -103,6 +107,7 @@ def test_a_sound_definition_is_built_installed_asked_and_removed_with_a_line_for
     assert "web 1.0 KiB" in done.stdout
     assert box.asked == INSTALLED
     assert box.queries == [{}, {"identifier": "check-wiki"}, {"purge": "true", "remove_images": "false"}]
+    assert box.app_ids == [MAX_APP_ID - zlib.crc32(b"check-wiki") % 500]
     assert box.apps == {}
     assert done.stdout.splitlines()[-1] == "wiki: all is well."
 
@@ -296,6 +301,29 @@ def test_an_install_that_is_refused_removes_no_app(box: FakeBox, folder: Path) -
 
     assert (levels(done)["install"], levels(done)["uninstall"]) == ("bad", "ok")
     assert box.asked == ["POST /v1/builds", "POST /v1/apps"]
+
+
+def test_where_the_checks_app_id_is_taken_homeport_chooses_one(box: FakeBox, folder: Path) -> None:
+    box.taken_app_ids = range(1, MAX_APP_ID + 1)
+
+    assert run(box, folder).exit_code == 0
+
+    assert box.app_ids[1:] == [None]
+
+
+def test_what_cannot_be_printed_any_more_is_removed_all_the_same(
+    box: FakeBox, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_printer: Printer, name: str, _verdict: Any) -> None:
+        if name == "install":
+            raise BrokenPipeError
+
+    monkeypatch.setattr(command, "_tell", broken)
+
+    done = run(box, folder)
+
+    assert isinstance(done.exception, BrokenPipeError)
+    assert box.apps == {}
 
 
 def test_an_app_is_kept_where_that_is_asked(box: FakeBox, folder: Path) -> None:

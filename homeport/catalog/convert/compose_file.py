@@ -20,6 +20,8 @@ from homeport.catalog.yaml12 import KeyPath, YamlDocument, key_text, load_yaml
 from homeport.errors import DefinitionInvalidError, NotConvertibleError
 
 MAX_BYTES: Final = 256 * 1024
+_MOST_SETTINGS: Final = 300
+"""An owner would have to give as many values."""
 
 _FOLDER: Final = "WEBAPP_PATH"
 _IDENTIFIER: Final = "APP_IDENTIFIER"
@@ -183,6 +185,9 @@ class _Reading:
         if not filled.missing:
             self._tell_defaults(value, filled.defaults, path)
             return filled.text
+        if len(self._hints) >= _MOST_SETTINGS:
+            what = f"More than {_MOST_SETTINGS} variables are left open."
+            self._refuse(path, what, "Write values in their places.")
         variable = str(path[-1])
         self._hints[variable] = " and ".join(
             self._around.unknown.get(one, f"${{{one}}}") for one in filled.missing

@@ -270,6 +270,7 @@ def test_keys_that_reach_other_files_are_dropped() -> None:
         ("? [a]\n: b", 1),
         ("a: " + "[" * 500, 1),
         ("a: &a [" + "x," * 90 + "]\nb: &b [" + "*a," * 90 + "]\nc: [" + "*b," * 9 + "]", 3),
+        ("a:\n  image: b\n  environment:\n" + "".join(f"    A{n}: $B{n}\n" for n in range(400)), 304),
         ("a" * (MAX_BYTES + 1), 1),
         ("a: {image: '\udcff'}", 1),
         ("a: {image: '" + "${a:-" * 90 + "'}", 1),

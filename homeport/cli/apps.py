@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from homeport.cli.build_reports import print_reports
 from homeport.cli.catalogs import permission_fields, port_words
 from homeport.cli.choices import grant_all_option, grant_option, set_option
 from homeport.cli.client import ApiProblemError, path_of
-from homeport.cli.complete import complete_apps, complete_catalog
+from homeport.cli.complete import complete_apps, complete_definition
 from homeport.cli.follow import follow_option, report_job
 from homeport.cli.granting import Send, grant_options, send_granting
 from homeport.cli.main import EXIT_FAILED, Command, Context
@@ -25,14 +24,8 @@ _DEFINITION = "app.yml"
 _SHIPPED = "homeport"  # the catalog whose definitions need no catalog before their names
 
 
-def _complete_definition(
-    context: click.Context, parameter: click.Parameter, begun: str
-) -> list[CompletionItem]:
-    return [*complete_catalog(context, parameter, begun), CompletionItem(begun, type="dir")]
-
-
 @click.command(cls=Command)
-@click.argument("definition", metavar="[CATALOG/]NAME|DIR", shell_complete=_complete_definition)
+@click.argument("definition", metavar="[CATALOG/]NAME|DIR", shell_complete=complete_definition)
 @click.option("--as", "identifier", help="The app's identifier; default: the definition's name.")
 @click.option("--app-id", type=int, help="The platform's number of the app; default: the next free one.")
 @click.option("--host-name", help="Its host name; default: the identifier under the box's domain.")

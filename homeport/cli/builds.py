@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from homeport.cli.build_reports import print_reports
 from homeport.cli.choices import set_option
 from homeport.cli.client import path_of
-from homeport.cli.complete import complete_catalog
+from homeport.cli.complete import complete_definition
 from homeport.cli.follow import follow_option, report_job
 from homeport.cli.main import Command, Context
 from homeport.cli.output import Printer
@@ -21,12 +20,8 @@ from homeport.names import is_label
 _DEFINITION = "app.yml"
 
 
-def _complete_source(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
-    return [*complete_catalog(context, parameter, begun), CompletionItem(begun, type="dir")]
-
-
 @click.command(cls=Command)
-@click.argument("source", metavar="DIR|[CATALOG/]NAME", shell_complete=_complete_source)
+@click.argument("source", metavar="DIR|[CATALOG/]NAME", shell_complete=complete_definition)
 @click.option(
     "--name", help="What to call the build of a folder without app.yml; default: the folder's name."
 )

@@ -43,3 +43,11 @@ complete_catalog = complete_from("/v1/catalog", "name")
 complete_catalogs = complete_from("/v1/catalog/sources", "name")
 complete_jobs = complete_from("/v1/jobs", "id")
 complete_tokens = complete_from("/v1/tokens", "name")
+
+
+def complete_definition(
+    context: click.Context, parameter: click.Parameter, begun: str
+) -> list[CompletionItem]:
+    """Definitions of the catalog, or folders; never both, for bash forgets names where folders are asked."""
+    found = [] if begun.startswith((".", "/")) else complete_catalog(context, parameter, begun)
+    return found or [CompletionItem(begun, type="dir")]

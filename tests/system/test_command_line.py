@@ -254,8 +254,8 @@ def test_the_catalog_lists_definitions_and_shows_one(homeport: CommandLine) -> N
     shown = homeport.lines("catalog", "gitlab")
 
     assert {"dokuwiki", "gitlab", "hydra", APP} <= rows.keys()
-    assert rows[APP][1:] == ["1.0", "Cmdapp", "A test app"]
-    assert rows["refused"][3].startswith("broken: ")
+    assert rows[APP][1:] == ["1.0", "homeport", "none", "Cmdapp", "A test app"]
+    assert rows["refused"][5].startswith("broken: ")
     assert any("gitlab/gitlab-ce" in line for line in shown)
     assert any("2224" in line for line in shown), "further ports are shown"
     assert homeport.json("catalog", "gitlab")["name"] == "gitlab"

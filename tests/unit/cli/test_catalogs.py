@@ -10,6 +10,7 @@ from click.shell_completion import ShellComplete
 from click.testing import CliRunner, Result
 
 from homeport.cli.apps import install
+from homeport.cli.builds import build
 from homeport.cli.catalogs import catalog
 from homeport.cli.client import ApiClient, ApiProblemError
 from homeport.cli.main import Context
@@ -155,6 +156,14 @@ def test_words_of_the_command_are_completed(monkeypatch: pytest.MonkeyPatch) -> 
     assert completed(catalog, ["refresh"], "", monkeypatch) == ["family"]
     assert completed(catalog, ["remove"], "fam", monkeypatch) == ["family"]
     assert completed(catalog, ["add", "family", "/srv", "--kind"], "g", monkeypatch) == ["git"]
+
+
+@pytest.mark.parametrize(("begun", "words"), [("v", ["vpn"]), ("x", ["x"]), ("./v", ["./v"]), ("/", ["/"])])
+def test_definitions_are_completed_else_folders(
+    begun: str, words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert completed(install, [], begun, monkeypatch) == words
+    assert completed(build, [], begun, monkeypatch) == words
 
 
 def test_grants_and_settings_of_the_named_definition_are_completed(monkeypatch: pytest.MonkeyPatch) -> None:

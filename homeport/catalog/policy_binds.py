@@ -69,7 +69,7 @@ def check_outside(scope: Scope, source: str, modes: frozenset[str], *, read_only
         what = f"{source[:80]} is outside the project."
         remedy = "Mount a folder of the project, `./data:/data`, or name the host's by its whole path."
         yield scope.finding("bind-outside-project", what, remedy)
-    elif has_tricks(source.rstrip("/")):
+    elif has_tricks(source.removesuffix("/")):
         what = f"{source[:80]!r} is not the plain path of a folder or file."
         yield scope.finding("bind-path", what, f"Write it as it is: `{path[:80]}`, without placeholders.")
     elif odd := modes - _PLAIN_MODES:

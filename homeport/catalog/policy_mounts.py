@@ -131,7 +131,7 @@ def _check_subpath(mount: Mount) -> Iterator[Finding]:
 
 
 def _check_volume(mount: Mount, declared: set[str]) -> Iterator[Finding]:
-    if not mount.source:
+    if not mount.source and not str(mount.scope.value).startswith(":"):
         return
     if not _VOLUME.fullmatch(mount.source):
         what = f"{mount.source[:60]!r} is no volume's name."

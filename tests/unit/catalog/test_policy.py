@@ -144,6 +144,7 @@ REFUSED_IN_SERVICE = [
     ("volumes: ['./a:/a:shared']", "mount-option", "volumes[0]", 1),
     ("volumes: ['data:/a']", "volume-undeclared", "volumes[0]", 1),
     ("volumes: [{type: volume, source: /etc, target: /x}]", "volume-name", "volumes[0]", 1),
+    ("volumes: [':/x']", "volume-name", "volumes[0]", 1),
     ("volumes: [{type: npipe, source: x, target: /x}]", "mount-type", "volumes[0]", 1),
     ("volumes: [{type: image, source: x, target: /x}]", "mount-type", "volumes[0]", 1),
     (

@@ -66,7 +66,7 @@ def install_app(checkup: Checkup) -> Mapping[str, Any]:
     with _uninterrupted():  # else it could be accepted after all had been taken back
         job = _send_install(checkup, query)
     _succeeded(checkup, job)
-    app: Mapping[str, Any] = client.call("GET", path_of("apps", identifier))
+    app: Mapping[str, Any] = _patiently(lambda: client.call("GET", path_of("apps", identifier)))
     return app
 
 
@@ -159,7 +159,7 @@ def is_port_open(address: str) -> bool:
 def read_log(checkup: Checkup) -> list[str]:
     """The app's log, as far as the API gives it at once."""
     path = path_of("apps", checkup.identifier, "logs")
-    return list(checkup.context.client.lines(path, tail=10_000))
+    return _patiently(lambda: list(checkup.context.client.lines(path, tail=10_000)))
 
 
 def _succeeded(checkup: Checkup, job: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -169,7 +169,7 @@ def _succeeded(checkup: Checkup, job: Mapping[str, Any]) -> Mapping[str, Any]:
         ApiProblemError: it did not.
     """
     with bar_shown(checkup.context.printer) as show:
-        ended = await_job(checkup.context.client, job, show)
+        ended = _patiently(lambda: await_job(checkup.context.client, job, show))
     if ended["state"] != "succeeded":
         raise ApiProblemError(_problem_of(ended))
     return ended

@@ -181,3 +181,15 @@ def test_what_a_killed_check_left_is_removed_by_the_next(
 
     assert told["verdict"] == "ok", told
     assert leftovers(homeport_box, "check-killed") == []
+
+
+def test_a_crash_of_the_api_in_the_middle_is_got_over(
+    homeport: CommandLine, homeport_box: HomeportBox, tmp_path: Path
+) -> None:
+    with homeport.begun("check", str(definition(tmp_path / "crossed"))) as process:
+        wait_for(homeport_box, "check-crossed")
+        homeport_box.component("api").kill()
+        out, err = process.communicate(timeout=120)
+
+    assert process.returncode == 0, out + err
+    assert leftovers(homeport_box, "check-crossed") == []

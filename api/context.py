@@ -37,7 +37,7 @@ class Context:
     definitions: Definitions
     requests: RequestCounts
     judging: asyncio.Semaphore
-    """Held while an uploaded archive is looked through: that takes a core."""
+    """Held while an archive is looked through, or a text converted: that takes a core."""
 
     async def read(self, question: Callable[[Connection], T]) -> T:
         """What the question finds in the database, asked in a thread and in a transaction of its own.

@@ -133,9 +133,15 @@ def list_sources(context: Context) -> None:
         )
 
 
+def _complete_folder(
+    _context: click.Context, _parameter: click.Parameter, begun: str
+) -> list[CompletionItem]:
+    return [CompletionItem(begun, type="dir")]
+
+
 @catalog.command(cls=Command)
 @click.argument("name")
-@click.argument("source")
+@click.argument("source", shell_complete=_complete_folder)
 @click.option(
     "--kind", type=click.Choice([kind.value for kind in CatalogKind]), help="Default: told by the source."
 )

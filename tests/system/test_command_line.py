@@ -6,6 +6,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -259,6 +260,34 @@ def test_the_catalog_lists_definitions_and_shows_one(homeport: CommandLine) -> N
     assert any("gitlab/gitlab-ce" in line for line in shown)
     assert any("2224" in line for line in shown), "further ports are shown"
     assert homeport.json("catalog", "gitlab")["name"] == "gitlab"
+
+
+def test_install_of_a_folder_asks_for_its_permissions_on_a_terminal_and_nowhere_else(
+    homeport: CommandLine, tmp_path: Path
+) -> None:
+    folder = tmp_path / APP
+    folder.mkdir()
+    files = pulled_app(
+        APP, "gitlab/gitlab-ce:latest", more="permissions: [capability:NET_ADMIN]\n",
+        service="    cap_add: [NET_ADMIN]\n",
+    )  # fmt: skip
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    words = [str(PROGRAM), "install", str(folder)]
+
+    piped = homeport("install", str(folder))
+    refused, _ = run_on_terminal(words, homeport.environment, answers={"[y/N]": "n"})
+    absent = homeport("show", APP)
+    granted, screen = run_on_terminal(words, homeport.environment, answers={"[y/N]": "y"})
+
+    assert (piped.returncode, refused, absent.returncode, granted) == (1, 1, 1, 0), screen
+    assert "--grant capability:NET_ADMIN" in piped.stderr
+    assert "Risk: high: " in screen
+    shown = homeport.json("show", APP)
+    assert ([one["permission"] for one in shown["permissions"]], shown["catalog"]) == (
+        ["capability:NET_ADMIN"],
+        None,
+    )
 
 
 def test_a_created_token_works_until_it_is_revoked(homeport: CommandLine) -> None:

@@ -155,6 +155,7 @@ def test_words_of_the_command_are_completed(monkeypatch: pytest.MonkeyPatch) -> 
     assert completed(catalog, [], "v", monkeypatch) == ["vpn"]
     assert completed(catalog, ["refresh"], "", monkeypatch) == ["family"]
     assert completed(catalog, ["remove"], "fam", monkeypatch) == ["family"]
+    assert completed(catalog, ["add", "family"], "/srv/a", monkeypatch) == ["/srv/a"]
     assert completed(catalog, ["add", "family", "/srv", "--kind"], "g", monkeypatch) == ["git"]
 
 

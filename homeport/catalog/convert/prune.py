@@ -1,13 +1,15 @@
 """Takes out of a template what the policy, or the shape of compose files, refuses."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from homeport.catalog.composition import fill_settings
+from homeport.catalog.build_arguments import steers_buildkit
+from homeport.catalog.composition import as_variables, fill_settings
 from homeport.catalog.convert.draft import Note, NoteKind, dropped
+from homeport.catalog.limits import read_limits
 from homeport.catalog.policy import judge_compose
 from homeport.catalog.schema import check_schema
-from homeport.catalog.yaml12 import KeyPath, dump_yaml, key_text, load_yaml
+from homeport.catalog.yaml12 import KeyPath, YamlDocument, dump_yaml, key_text, load_yaml
 from homeport.errors import Finding, NotConvertibleError
 from homeport.permissions import Permission
 
@@ -47,14 +49,27 @@ def _judge(
         return len(paths) - 1
 
     document = load_yaml(dump_yaml(template).encode(), file="docker-compose.yml")
-    shape = [(finding.key, finding) for finding in check_schema(document)]
-    if shape:
-        known = dict(_places(template, ()))
-        return {known.get(key, ()): finding for key, finding in shape}, ()
+    known = dict(_places(template, ()))
+    if shape := check_schema(document):
+        return {known.get(finding.key, ()): finding for finding in shape}, ()
     filled = fill_settings(document.value, settings)
     judged = judge_compose(filled, lines=number, file=document.file)
     refused = {paths[finding.line]: finding for finding in judged.findings if finding.line is not None}
+    if not refused:
+        refused = {known.get(finding.key, ()): finding for finding in _refused_later(document)}
     return refused, judged.permissions
+
+
+def _refused_later(document: YamlDocument) -> Iterator[Finding]:
+    """What the policy lets pass and reading a definition does not: limits, arguments of BuildKit's own."""
+    yield from read_limits(document, document.value)[1]
+    for name, service in document.value["services"].items():
+        build = service.get("build")
+        for argument in as_variables(build.get("args")) if isinstance(build, dict) else ():
+            if steers_buildkit(argument):
+                path = ("services", name, "build", "args")
+                what = f"The build argument {argument[:60]!r} steers BuildKit."
+                yield document.finding(path, "build-argument", what, "Leave it out.")
 
 
 def _places(value: Any, path: KeyPath) -> Iterable[tuple[str, KeyPath]]:

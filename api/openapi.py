@@ -74,10 +74,14 @@ def _query_parameters(route: Route) -> list[dict[str, Any]]:
     if route.query is None:
         return []
     schema = route.query.model_json_schema()
-    return [
-        {"name": name, "in": "query", "required": False, "schema": _inlined(shape, schema.get("$defs", {}))}
-        for name, shape in schema["properties"].items()
-    ]
+    parameters = []
+    for name, shape in schema["properties"].items():
+        parameter = {"name": name, "in": "query", "required": False}
+        parameter["schema"] = _inlined(shape, schema.get("$defs", {}))
+        if shape.get("type") == "array":
+            parameter["explode"] = False  # one parameter with commas in it, not one for each item
+        parameters.append(parameter)
+    return parameters
 
 
 def _inlined(shape: Any, definitions: dict[str, Any]) -> Any:

@@ -62,6 +62,12 @@ def test_every_operation_has_a_summary_and_an_id_of_its_own() -> None:
     assert len({operation["operationId"] for operation in operations}) == len(ROUTES)
 
 
+def test_a_list_in_a_query_is_described_as_one_parameter_with_commas() -> None:
+    parameters = describe(ROUTES, "1")["paths"]["/v1/apps"]["post"]["parameters"]
+
+    assert [one["name"] for one in parameters if one.get("explode") is False] == ["permissions"]
+
+
 def _references(value: object) -> Iterator[str]:
     match value:
         case {"$ref": str(reference)}:

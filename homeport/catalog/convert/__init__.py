@@ -17,7 +17,7 @@ __all__ = ["convert"]
 _KEY_LINE: Final = re.compile(r"[\"']?[A-Za-z0-9._-]+[\"']?[ \t]*:(?:\s.*)?|---.*|\.\.\.")
 _SERVICES: Final = re.compile(r"^[\"']?services[\"']?[ \t]*:", re.MULTILINE)
 _SCRIPT: Final = re.compile(r"<<-?[ \t]*[\"'\\]?[A-Za-z_]|\A\s*#!|\b(?:HOST_PORT|APP_IDENTIFIER)\b")
-_RUN_LINE: Final = re.compile(r"\b(?:docker|podman|nerdctl)(?:\.exe)?\b[^\n;|&]*?\b(?:run|create)\b")
+_RUN_LINE: Final = re.compile(r"\b(?:docker|podman|nerdctl)(?:\.exe)?\b[^\n;|&]{0,200}?\b(?:run|create)\b")
 
 
 def convert(text: str, *, uninstall: str = "", name: str | None = None) -> Conversion:

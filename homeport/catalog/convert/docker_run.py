@@ -27,6 +27,9 @@ _IMAGE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]*")
 _TRUE: Final = frozenset({"", "1", "t", "T", "true", "TRUE", "True"})
 _FALSE: Final = frozenset({"0", "f", "F", "false", "FALSE", "False"})
 _MOST_REMARKS: Final = 20
+_MOST_WORDS: Final = 2000  # of one line; the longest that people publish have 100
+_MOST_LINES: Final = 50
+_MOST_PREFIXES: Final = 40
 _WHY_NOT: Final[Mapping[str, str]] = {
     "docker pull": "Homeport fetches the images itself.",
     "docker volume create": "Volumes are made when the app is started.",
@@ -76,6 +79,10 @@ def read_run_commands(commands: Iterable[ShellCommand], *, name: str | None = No
     for command in commands:
         words = _without_prefixes(command)
         if (rest := _after_run(words)) is not None:
+            if len(lines) >= _MOST_LINES:
+                raise NotConvertibleError(
+                    f"The text runs more than {_MOST_LINES} containers.", remedy="Make several apps of it."
+                )
             lines.append(read_line(command, rest, is_podman=words[0] == "podman"))
         elif words and len(notes) < _MOST_REMARKS:
             notes += _remark(command, words)
@@ -130,6 +137,8 @@ class _LineReader:
         self._command, self._words, self._is_podman = command, words, is_podman
         self._at = 0
         self._found = _Found()
+        if len(words) > _MOST_WORDS:
+            raise self._refusal(f"The line has more than {_MOST_WORDS} words.", "Give one line alone.")
 
     def read(self) -> RunLine:
         image = self._flags_and_image()
@@ -203,20 +212,19 @@ class _LineReader:
 
     def _letters(self, text: str) -> None:
         """Letters joined behind one hyphen: switches, and at most one flag with a value at their end."""
-        while text:
-            name = SHORT.get(text[0])
+        for position, letter in enumerate(text):
+            name = SHORT.get(letter)
             if name is None:
                 remedy = f"Write --{text} with two hyphens." if text in KNOWN else "Leave it out."
-                raise self._refusal(f"Docker has no flag -{text[0]}.", remedy)
-            rest = text[1:]
+                raise self._refusal(f"Docker has no flag -{letter}.", remedy)
+            rest = text[position + 1 : position + 2]
             if name not in WITHOUT_VALUE:
-                self._take(name, rest.removeprefix("=") if rest else None)
+                self._take(name, text[position + 1 :].removeprefix("=") if rest else None)
                 return
-            if rest.startswith("="):
-                self._take(name, rest[1:])
+            if rest == "=":
+                self._take(name, text[position + 2 :])
                 return
             self._take(name, None)
-            text = rest
 
     def _take(self, name: str, value: str | None) -> None:
         if name in WITHOUT_VALUE:
@@ -254,9 +262,9 @@ def _with_hyphens(word: str) -> str:
 def _without_prefixes(command: ShellCommand) -> tuple[str, ...]:
     """The words from docker's own name on: without sudo, variables before it, and words that lead to it."""
     words = command.words
-    for index, word in enumerate(words):
-        line = (word.rpartition("/")[2].removesuffix(".exe"), *words[index + 1 :])
-        if _after_run(line) is not None:
+    for index, word in enumerate(words[:_MOST_PREFIXES]):
+        engine = word.rpartition("/")[2].removesuffix(".exe")
+        if engine in _ENGINES and _after_run(line := (engine, *words[index + 1 :])) is not None:
             return line
     index = 0
     while index < len(words) and (_ASSIGNMENT.fullmatch(words[index]) or words[index] == "sudo"):

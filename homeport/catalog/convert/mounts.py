@@ -21,6 +21,7 @@ _OF_THE_BOX: Final = re.compile(
     re.IGNORECASE,
 )
 """Paths that are there for other things than one app."""
+_MOST: Final = 100  # as many as app.yml may list
 _OF_THE_SYSTEM: Final = re.compile(r"/(?:usr|lib|lib64|boot|proc|sys)(?:/|$)")
 _EXAMPLES: Final = re.compile(
     r"<|(?:/?|.*/)(?:path|your|example|absolute)[/_ -]|\.{1,2}/?$|~/?$", re.IGNORECASE
@@ -94,6 +95,9 @@ class MountPlacer:
                 self.notes.append(
                     dropped(mount.shown() or "a mount", "It does not say where in the container.")
                 )
+                continue
+            if len(self.data) + len(self.files) + len(self.volumes) >= _MOST:
+                self.notes.append(dropped(mount.shown(), f"{_MOST} folders and files are the most."))
                 continue
             placed += self._placed(name, service, mount)
         unique = {str(item): item for item in placed}

@@ -31,6 +31,8 @@ _PLACEHOLDER: Final = re.compile(r"<(?![<(&=\s])[^<>\n]{1,120}>")
 _VARIABLE: Final = re.compile(r"\$(?:[A-Za-z_][A-Za-z0-9_]*|[0-9?!@*#])|%[A-Za-z_]{2,40}%")
 _BRACED: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?:(:?[-=?+])([^{}]*))?\}")
 _WINDOWS: Final = re.compile(r"(?:(?<=[\s\"'=])|^)[A-Za-z]:\\[^\s:\"']*")
+_PLAIN: Final = re.compile(r"(?:[^\s\\`^$%<>\"'#;|&=0-9\ue000-\uf8ff]|[0-9](?!>))+")
+"""Characters that mean nothing to a shell."""
 _SEPARATORS: Final = re.compile(r"&&|\|\||[0-9]?>>?|[\n;|&<]")
 _PROMPT: Final = re.compile(r"^(?:[\w.-]+@[\w.-]+:[^\s$#]*[$#]\s+|[$#>]\s+|PS [^>\n]*>\s*)")
 
@@ -54,7 +56,7 @@ class ShellCommand:
 
     def is_open(self, word: str) -> bool:
         """Whether something in the word was left open."""
-        return any(mark in word for mark in self.open_marks)
+        return any(char in self.open_marks for char in word)
 
     def shown(self, word: str) -> str:
         """The word as it stood in the text, placeholders and all."""
@@ -90,19 +92,20 @@ class _Scanner:
 
     def __init__(self, text: str, first_line: int) -> None:
         self._text, self._line = text, first_line
-        self._at = 0
+        self._at = self._start = 0
+        self._docker_at = -1
         self._quote = ""
         self._hidden: list[str] = []
         self._known: dict[str, str] = {}
         self._open: dict[str, str] = {}
 
     def commands(self) -> Iterator[ShellCommand]:
-        first, start = self._line, 0
+        first = self._line
         while self._at < len(self._text):
             if not self._quote and (cut := _SEPARATORS.match(self._text, self._at)) and not self._goes_on():
-                yield from self._command(first, start, self._at)
+                yield from self._command(first)
                 self._take(cut[0], "")
-                first, start = self._line, self._at
+                first, self._start = self._line, self._at
                 self._hidden.clear()
             else:
                 self._step()
@@ -111,10 +114,10 @@ class _Scanner:
                 f"A quote ({self._quote}) is opened and never closed.",
                 why=f"The command begins in line {first}.", remedy="Close it.", line=first,
             )  # fmt: skip
-        yield from self._command(first, start, self._at)
+        yield from self._command(first)
 
-    def _command(self, line: int, start: int, end: int) -> Iterator[ShellCommand]:
-        stood = _PROMPT.sub("", re.sub(r"[\\`^]?\s+", " ", self._text[start:end]).strip())
+    def _command(self, line: int) -> Iterator[ShellCommand]:
+        stood = _PROMPT.sub("", re.sub(r"[\\`^]?\s+", " ", self._text[self._start : self._at]).strip())
         hidden = _PROMPT.sub("", "".join(self._hidden).strip())
         try:
             words = shlex.split(hidden)
@@ -135,6 +138,9 @@ class _Scanner:
 
     def _step(self) -> None:
         """Takes the next piece: a thing that a shell would expand, or a character."""
+        if not self._is_word_start() and (plain := _PLAIN.match(self._text, self._at)):
+            self._take(plain[0], plain[0])
+            return
         for pattern, hide in self._rules():
             if found := pattern.match(self._text, self._at):
                 self._take(found[0], hide(found))
@@ -144,7 +150,11 @@ class _Scanner:
         elif not self._quote and self._text[self._at] == "`":
             end = self._text.find("`", self._at + 1)
             self._hide_enclosed(end + 1 if end > 0 else self._at + 1, "`", "`")
-        elif not self._quote and self._text[self._at] == "#" and self._is_word_start():
+        elif (
+            not self._quote
+            and self._text[self._at] == "#"
+            and self._text[self._at - 1 : self._at].strip() == ""
+        ):
             end = self._text.find("\n", self._at)
             self._take(self._text[self._at : end if end >= 0 else len(self._text)], "")
         elif self._quote != "'" and self._text[self._at] == "\\" and self._at + 1 < len(self._text):
@@ -195,10 +205,17 @@ class _Scanner:
     def _is_apostrophe(self) -> bool:
         """Whether the quote stands within a word of prose, before any command."""
         around = self._text[self._at - 1 : self._at] + self._text[self._at + 1 : self._at + 2]
-        return len(around) == 2 and around.isalpha() and not _DOCKER.search("".join(self._hidden))
+        return len(around) == 2 and around.isalpha() and not self._is_past_docker()
+
+    def _is_past_docker(self) -> bool:
+        """Whether the command that is being read has named docker already."""
+        if self._docker_at < self._start:
+            found = _DOCKER.search(self._text, self._start)
+            self._docker_at = found.start() if found else len(self._text)
+        return self._docker_at < self._at
 
     def _is_word_start(self) -> bool:
-        return self._at == 0 or self._text[self._at - 1].isspace()
+        return self._at == 0 or self._text[self._at - 1] in " \t\n\"'="
 
     def _mark(self, stood: str, value: str | None = None) -> str:
         """A character in place of what stood there; with a value, it is known what it stands for."""

@@ -123,8 +123,10 @@ def test_a_line_says_the_same_however_it_is_written(line: str) -> None:
         ("--gpus 2", "gpus", [{"count": 2}]),
         ("--shm-size 1g", "shm_size", "1g"),
         (
-            "--health-cmd 'a || b' --health-interval=5s --health-timeout 2s --health-retries 3"
-            " --health-start-period 1m --health-start-interval 1s",
+            (
+                "--health-cmd 'a || b' --health-interval=5s --health-timeout 2s --health-retries 3"
+                " --health-start-period 1m --health-start-interval 1s"
+            ),
             "healthcheck",
             {
                 "test": ["CMD-SHELL", "a || b"],
@@ -318,7 +320,8 @@ def test_containers_of_several_lines_reach_each_other_as_before() -> None:
 
 def test_a_folder_that_two_containers_share_stays_one() -> None:
     conversion = convert(
-        "docker run --name a -v /srv/x/films:/films a:1\ndocker run --name b -p 80:80 -v /srv/x/films:/data b:1"
+        "docker run --name a -v /srv/x/films:/films a:1\n"
+        "docker run --name b -p 80:80 -v /srv/x/films:/data b:1"
     )
 
     assert service_of(conversion, "a")["volumes"] == ["./films:/films"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from compose.resolved_terms import project_mount
-from compose.terms import Terms, with_texts
+from compose.terms import Terms, is_true, with_texts
 from compose.values import NEVER_GAIN
 from homeport.catalog.composition import escape_dollars
 from homeport.host.engine_values import PROJECT_LABEL, EngineMakeup
@@ -134,7 +134,9 @@ class _Container:
         self._expect("logging", {"driver": log.get("Type"), "options": log.get("Config")}, wanted["logging"])
         self._expect("restart", _policy(host.get("RestartPolicy") or {}), _rule(wanted["restart"]))
         self._compare_limits()
-        self._expect("read_only", bool(host.get("ReadonlyRootfs")), _is_true(wanted.get("read_only")))
+        self._expect("read_only", bool(host.get("ReadonlyRootfs")), is_true(wanted.get("read_only")))
+        if "user" in wanted:
+            self._expect("user", self._found["Config"].get("User"), str(wanted["user"]))
         self._expect("cap_drop", _capabilities(host.get("CapDrop")), _capabilities(wanted.get("cap_drop")))
         self._expect("ports", sorted(map(str, self._ports())), sorted(map(str, _rendered_ports(wanted))))
 
@@ -249,9 +251,14 @@ class _Container:
             self._terms.expect(place, found.get("Driver"), "local")
             name = str(found.get("Name", ""))
             short = self._known.volumes.get(name, name)
-            if not _ANONYMOUS.fullmatch(short):
+            if not _ANONYMOUS.fullmatch(short) or short in self._named_sources():
                 mount["source"] = short
         return mount
+
+    def _named_sources(self) -> set[str]:
+        """What was asked for by its name or path, which a volume of its own is not."""
+        asked = {str(mount.get("Source", "")) for mount in self._host.get("Mounts") or ()}
+        return asked | {bind.partition(":")[0] for bind in self._host.get("Binds") or ()}
 
 
 def _rendered_ports(wanted: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -263,11 +270,6 @@ def _rendered_ports(wanted: Mapping[str, Any]) -> list[dict[str, str]]:
 
 def _without_address(port: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in port.items() if key != "host_ip"}
-
-
-def _is_true(value: Any) -> bool:
-    """Whether Compose reads it as a truth."""
-    return str(value).lower() in ("true", "t", "1", "yes", "y", "on")
 
 
 def _policy(policy: Mapping[str, Any]) -> tuple[str, int]:

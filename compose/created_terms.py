@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from compose.created_service import Surroundings, container_name, created_service
-from compose.terms import Terms
+from compose.terms import Terms, is_true
 from compose.values import APP_LABEL, RenderedProject
 from homeport.host.engine_values import SERVICE_LABEL, EngineMakeup, ProjectInspection
 
@@ -67,7 +67,9 @@ def _networks(
         short = names[about["Name"]]
         place = f"networks.{short}"
         terms.names[place] = f"the network {about['Name']}"
-        terms.expect_labels(place, about.get("Labels"), rendered.document["networks"][short]["labels"])
+        wanted = rendered.document["networks"][short]
+        terms.expect_labels(place, about.get("Labels"), wanted["labels"])
+        terms.expect(f"{place}.internal", bool(about.get("Internal")), is_true(wanted.get("internal")))
         options = {
             key: value for key, value in (about.get("Options") or {}).items() if key not in _NETWORK_OPTIONS
         }
@@ -75,7 +77,6 @@ def _networks(
         given = {"driver_opts": options, "attachable": about.get("Attachable"), "ipam": ipam}
         networks[short] = {
             "driver": about.get("Driver"),
-            "internal": bool(about.get("Internal")),
             **{key: value for key, value in given.items() if value},
         }
     return networks

@@ -80,6 +80,11 @@ def with_texts(node: Any, change: Callable[[str], str]) -> Any:
             return node
 
 
+def is_true(value: Any) -> bool:
+    """Whether Compose reads it as a truth."""
+    return str(value).lower() in ("true", "t", "1", "yes", "y", "on")
+
+
 def _not_granted(need: Need) -> Finding:
     what = f"It needs the permission {need.permission}, which was not granted."
     return replace(need.finding, rule="permission-not-granted", what=what, remedy=_REMEDY)

@@ -21,6 +21,7 @@ services:
     environment: {PRICE: "5$$ $${HOME}"}
     cap_drop: [ALL]
     read_only: true
+    user: "1000"
   db:
     image: example/db:1
     volumes: ["store:/store"]
@@ -126,7 +127,11 @@ def container(
     return {
         "Id": f"{service:0<64}",
         "Name": f"/{name}",
-        "Config": {"Image": wanted["image"], "Labels": {**wanted["labels"], **of_compose}},
+        "Config": {
+            "Image": wanted["image"],
+            "Labels": {**wanted["labels"], **of_compose},
+            "User": str(wanted.get("user", "")),
+        },
         "HostConfig": copy.deepcopy(host | changed),
         "Mounts": copy.deepcopy(mounts),
         "NetworkSettings": {"Networks": joined},

@@ -169,6 +169,7 @@ def test_what_a_permission_opens_is_refused_without_it_and_passes_with_it(
         (host(PidsLimit=-1), "pids_limit"),
         (host(ReadonlyRootfs=False), "read_only"),
         (host(CapDrop=None), "cap_drop"),
+        (part("Config", User="0"), "user"),
         (host(SecurityOpt=None), "security_opt"),
         (host(PortBindings={}), "ports"),
         (host(PortBindings={"80/tcp": [{"HostIp": "", "HostPort": "35012"}]}), "ports"),
@@ -244,6 +245,7 @@ def test_what_nobody_may_have_is_refused_whatever_was_granted(
         (network(Options={"com.docker.network.bridge.host_binding_ipv4": "0.0.0.0"}), NETWORK, "network"),
         (network(Attachable=True), NETWORK, "network"),
         (network(Labels={}), NETWORK, "not-as-rendered"),
+        (network(Internal=True), NETWORK, "not-as-rendered"),
         (volume(Driver="evil"), VOLUME, "volume-driver"),
         (volume(Options={"o": "bind", "device": "/etc"}), VOLUME, "volume-driver-opts"),
         (volume(Labels={"homeport.app": "other"}), VOLUME, "not-as-rendered"),
@@ -294,6 +296,14 @@ def test_a_volume_of_an_earlier_version_of_the_app_is_the_app_s_own(tmp_path: Pa
     labels = {"homeport.app": "wiki", "homeport.version": "0.9"}
 
     assert refused(tmp_path, volume(Labels=labels)) == set()
+
+
+def test_another_app_s_anonymous_volume_is_refused(tmp_path: Path) -> None:
+    def change(found: ProjectInspection) -> None:
+        mounted(Type="volume", Name=OTHER, Driver="local")(found)
+        host(Binds=[f"{OTHER}:/x:rw"])(found)
+
+    assert {rule for *_, rule in refused(tmp_path, change)} == {"volume-undeclared"}
 
 
 def test_an_anonymous_volume_of_the_image_passes(tmp_path: Path) -> None:

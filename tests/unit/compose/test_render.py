@@ -5,8 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from compose.render import ProjectFacts, RenderedProject, render_project
+import pytest
+
+from compose.render import HealthExpectation, ProjectFacts, RenderedProject, render_project
 from homeport.catalog.yaml12 import load_yaml
+from homeport.errors import PermissionsNotGrantedError
 from homeport.models import Limits
 from tests.unit.compose.definitions import HYDRA, PAIR, definition, settings
 
@@ -229,3 +232,49 @@ def test_the_summary_is_json_without_the_document(tmp_path: Path) -> None:
     assert json.loads(json.dumps(summary)) == summary
     assert summary["bind_folders"] == ["config", "downloads"]
     assert "PRICE" not in json.dumps(summary)
+
+
+def test_an_app_in_the_host_s_network_answers_where_it_listens(tmp_path: Path) -> None:
+    compose = "services: {web: {image: example/web:1, network_mode: host}}"
+    loaded = definition(tmp_path, compose, "web: {service: web, port: 8123}\npermissions: [host_network]\n")
+    facts = ProjectFacts(
+        app_id=1, identifier="wiki", host_name="wiki.localhost", host_port=35001,
+        project_dir=Path("/srv/projects/wiki"), version="1.0",
+    )  # fmt: skip
+
+    rendered = render_project(
+        loaded, facts, images={"web": "x"}, settings=settings(tmp_path), granted=loaded.permissions
+    )
+
+    assert HealthExpectation.of(rendered, facts, loaded.definition.web).host_port == 8123
+
+
+def test_what_was_not_granted_is_not_rendered(tmp_path: Path) -> None:
+    with pytest.raises(PermissionsNotGrantedError):
+        render(
+            tmp_path, "services: {web: {image: example/web:1, pid: host}}", "permissions: ['namespace:pid']\n"
+        )
+
+
+def test_granted_folders_of_the_host_are_never_made(tmp_path: Path) -> None:
+    compose = "services: {web: {image: example/web:1, volumes: ['/srv/media:/media:ro']}}"
+    loaded = definition(tmp_path, compose, "permissions: ['bind:/srv/media:ro']\n")
+    facts = ProjectFacts(
+        app_id=1, identifier="wiki", host_name="wiki.localhost", host_port=35001,
+        project_dir=Path("/srv/projects/wiki"), version="1.0",
+    )  # fmt: skip
+
+    rendered = render_project(
+        loaded, facts, images={"web": "x"}, settings=settings(tmp_path), granted=loaded.permissions
+    )
+
+    (mount,) = service(rendered, "web")["volumes"]
+    assert mount == {
+        "type": "bind",
+        "source": "/srv/media",
+        "target": "/media",
+        "bind": {"create_host_path": False},
+        "read_only": True,
+    }
+    assert rendered.host_paths == ("/srv/media",)
+    assert rendered.bind_folders == ()

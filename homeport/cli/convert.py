@@ -94,10 +94,10 @@ def _write(folder: Path, conversion: Conversion, *, is_forced: bool) -> None:
             kind="folder",
             value=str(folder),
         )
-    if os.path.lexists(folder) and not (folder / "app.yml").is_file() and any(folder.iterdir()):
+    if os.path.lexists(folder) and not _may_be_replaced(folder):
         raise TakenError(
             f"{folder} is no definition's folder.",
-            why="It has other files, and no app.yml.",
+            why="It has no app.yml.",
             remedy="Name another folder.",
             kind="folder",
             value=str(folder),
@@ -108,6 +108,12 @@ def _write(folder: Path, conversion: Conversion, *, is_forced: bool) -> None:
         raise InvalidInputError(
             f"{folder} cannot be written.", why=str(error), remedy="Name a folder that you may write to."
         ) from error
+
+
+def _may_be_replaced(folder: Path) -> bool:
+    """Whether it is a definition's folder, or an empty one."""
+    is_folder = folder.is_dir() and not folder.is_symlink()
+    return is_folder and ((folder / "app.yml").is_file() or not any(folder.iterdir()))
 
 
 def _replace(folder: Path, conversion: Conversion) -> None:

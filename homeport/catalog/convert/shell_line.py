@@ -11,6 +11,8 @@ from homeport.errors import NotConvertibleError
 MAX_CHARS: Final = 256 * 1024
 """Of a text; the longest of those that people publish have a hundredth of it."""
 
+_MOST_IN_COMMANDS: Final = 64 * 1024  # the rest of a page is prose around them
+
 _FIRST_MARK: Final = 0xE000  # Unicode's private use area: no text that means something has them
 _MOST_MARKS: Final = 6000
 _PRIVATE: Final = re.compile("[\ue000-\uf8ff]")
@@ -78,7 +80,14 @@ def read_commands(text: str) -> list[ShellCommand]:
         )
     plain = _PRIVATE.sub("?", text.replace("\r\n", "\n").replace("\r", "\n").translate(_TYPOGRAPHY))
     plain = _INLINE.sub(lambda found: f";{found[1]};", plain)
-    return [command for start, block in _blocks(plain) for command in _Scanner(block, start).commands()]
+    blocks = _blocks(plain)
+    if sum(len(block) for _, block in blocks) > _MOST_IN_COMMANDS:
+        raise NotConvertibleError(
+            "The commands are too long.",
+            why=f"{_MOST_IN_COMMANDS} characters of them are read.",
+            remedy="Give the line alone.",
+        )
+    return [command for start, block in blocks for command in _Scanner(block, start).commands()]
 
 
 def _blocks(text: str) -> list[tuple[int, str]]:

@@ -60,10 +60,10 @@ def _python(_settings: Settings) -> Verdict:
 
 
 def _programs(_settings: Settings) -> Verdict:
-    missing = [name for name in ("setpriv", "docker") if shutil.which(name) is None]
+    missing = [name for name in ("setpriv", "docker", "git") if shutil.which(name) is None]
     if not missing:
-        return Verdict(name="programs", level="ok", found="setpriv and docker are there")
-    packages = {"setpriv": "util-linux", "docker": "docker-cli"}
+        return Verdict(name="programs", level="ok", found="setpriv, docker and git are there")
+    packages = {"setpriv": "util-linux", "docker": "docker-cli", "git": "git"}
     mend = "sudo apt-get install " + " ".join(packages[name] for name in missing)
     return Verdict(name="programs", level="bad", found=f"missing: {', '.join(missing)}", mend=mend)
 

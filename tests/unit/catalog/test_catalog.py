@@ -2,8 +2,15 @@ from pathlib import Path
 
 import pytest
 
-from homeport.catalog.catalog import SHIPPED, CatalogFolder, find_definition, list_definitions
-from homeport.errors import DefinitionInvalidError, NotFoundError
+from homeport.catalog.catalog import (
+    SHIPPED,
+    CatalogFolder,
+    copy_definition,
+    find_definition,
+    find_in_force,
+    list_definitions,
+)
+from homeport.errors import DefinitionInvalidError, InvalidInputError, NotFoundError
 
 from .conftest import APP, MakeDefinition
 
@@ -64,3 +71,76 @@ def test_a_definition_of_another_name_than_its_folder_is_refused(
         find_definition([shipped(tmp_path)], "wiki")
 
     assert caught.value.findings[0].rule == "name-differs"
+
+
+def added(folder: Path, name: str) -> CatalogFolder:
+    return CatalogFolder(name=name, path=folder / name)
+
+
+@pytest.fixture
+def several(make_definition: MakeDefinition, tmp_path: Path) -> list[CatalogFolder]:
+    """The shipped catalog with a wiki, and two more with a wiki and notes each; one has photos."""
+    names = ["shipped/wiki", "one/wiki", "one/notes", "two/wiki", "two/notes", "two/photos"]
+    for name in names:
+        made = make_definition(
+            {"app.yml": APP.replace("name: wiki", f"name: {name.partition('/')[2]}")}, name="x"
+        )
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        made.rename(tmp_path / name)
+    return [shipped(tmp_path / "shipped"), added(tmp_path, "one"), added(tmp_path, "two")]
+
+
+def test_a_name_is_listed_bare_where_one_catalog_has_it_and_else_with_its_catalog(
+    several: list[CatalogFolder],
+) -> None:
+    entries = list_definitions(several)
+
+    assert [entry.name for entry in entries] == [
+        "one/notes", "two/notes", "photos", "homeport/wiki", "one/wiki", "two/wiki",
+    ]  # fmt: skip
+    assert [entry.qualified for entry in entries][2] == "two/photos"
+    assert all(entry.problem is None for entry in entries)
+
+
+@pytest.mark.parametrize(
+    ("name", "qualified"),
+    [
+        ("wiki", "homeport/wiki"),
+        ("homeport/wiki", "homeport/wiki"),
+        ("two/wiki", "two/wiki"),
+        ("photos", "two/photos"),
+        ("one/notes", "one/notes"),
+    ],
+)
+def test_a_definition_is_found_by_either_name(
+    several: list[CatalogFolder], name: str, qualified: str
+) -> None:
+    assert find_definition(several, name).qualified == qualified
+
+
+def test_a_bare_name_of_several_added_catalogs_is_refused_with_the_whole_names(
+    several: list[CatalogFolder],
+) -> None:
+    with pytest.raises(InvalidInputError, match="They are one/notes, two/notes"):
+        find_definition(several, "notes")
+
+
+@pytest.mark.parametrize("name", ["three/wiki", "one/photos", "one/", "/wiki", "one/../wiki", "a/b/wiki"])
+def test_a_qualified_name_that_no_catalog_has_is_not_found(several: list[CatalogFolder], name: str) -> None:
+    with pytest.raises(NotFoundError):
+        find_definition(several, name)
+
+
+def test_a_catalog_that_is_replaced_while_it_is_read_is_read_again(
+    several: list[CatalogFolder], tmp_path: Path
+) -> None:
+    asked: list[None] = []
+
+    def folders() -> list[CatalogFolder]:
+        asked.append(None)
+        return [added(tmp_path, "swept" if len(asked) == 1 else "one")]
+
+    copy_definition(folders, "notes", tmp_path / "copy")
+
+    assert (tmp_path / "copy" / "app.yml").is_file()
+    assert find_in_force(folders, "notes").catalog == "one"

@@ -2,7 +2,7 @@
 
 import io
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from homeport.caches import Ecosystem
-from homeport.models import App, Catalog, CatalogKind, Job, JobState, Queue
+from homeport.models import SHIPPED, App, Catalog, CatalogKind, Job, JobState, Queue
 from homeport.plans import Control, Outcome, run_plan
 from homeport.settings import Settings
 from homeport.state import accept, apps, catalogs, leases
@@ -64,12 +64,28 @@ class Household:
         (definition / "web" / "Dockerfile").write_text("FROM scratch\n")
         self.project_dir = self.settings.projects_dir / "notes"
 
-    def accept_install(self) -> Job:
+    def accept_install(
+        self, *, upload: Mapping[str, str] | None = None, permissions: Sequence[str] = (),
+        settings: Mapping[str, str] | None = None, catalog: str = SHIPPED,
+    ) -> Job:  # fmt: skip
+        """An install of a catalog's notes, or of an archive of these files, by their paths."""
+        job_id = uuid4().hex
+        if upload is not None:
+            self.store_upload(job_id, upload)
         with self.database.write() as connection:
             return accept.accept_install(
-                connection, job_id=uuid4().hex, identifier="notes", host_name="notes.localhost",
-                app_id=None, definition="notes", queue=Queue.BUILDS, now=NOW,
+                connection, job_id=job_id, identifier="notes", host_name="notes.localhost", app_id=None,
+                definition="notes", queue=Queue.BUILDS, now=NOW, catalog=None if upload else catalog,
+                upload=job_id if upload else None, permissions=permissions, settings=settings,
             )  # fmt: skip
+
+    def store_upload(self, job_id: str, files: Mapping[str, str]) -> None:
+        self.settings.uploads_dir.mkdir(exist_ok=True)
+        with tarfile.open(upload_path(self.settings.uploads_dir, job_id), "w") as archive:
+            for path, text in files.items():
+                entry = tarfile.TarInfo(path)
+                entry.size = len(text)
+                archive.addfile(entry, io.BytesIO(text.encode()))
 
     def install(self, control: Control | None = None) -> Outcome:
         return self.run(self.accept_install(), control)
@@ -81,20 +97,18 @@ class Household:
             )
         return self.run(job)
 
-    def accept_build(self, *, upload: Mapping[str, str] | None = None, name: str = "notes") -> Job:
+    def accept_build(
+        self, *, upload: Mapping[str, str] | None = None, name: str = "notes",
+        settings: Mapping[str, str] | None = None,
+    ) -> Job:  # fmt: skip
         """A build of the catalog's definition, or of an archive of these files, by their paths."""
         job_id = uuid4().hex
         if upload is not None:
-            self.settings.uploads_dir.mkdir(exist_ok=True)
-            with tarfile.open(upload_path(self.settings.uploads_dir, job_id), "w") as archive:
-                for path, text in upload.items():
-                    entry = tarfile.TarInfo(path)
-                    entry.size = len(text)
-                    archive.addfile(entry, io.BytesIO(text.encode()))
+            self.store_upload(job_id, upload)
         with self.database.write() as connection:
             return accept.accept_build(
                 connection, job_id=job_id, definition=None if upload else name,
-                upload=job_id if upload else None, name=name, queue=Queue.BUILDS, now=NOW,
+                upload=job_id if upload else None, name=name, queue=Queue.BUILDS, now=NOW, settings=settings,
             )  # fmt: skip
 
     def add_catalog(self, name: str) -> None:

@@ -78,6 +78,24 @@ def test_an_uploaded_definition_is_built_in_order_and_twins_once(household: Hous
     assert files_left(household) == []
 
 
+def test_what_the_owner_set_reaches_a_build_and_is_looked_at_again(household: Household) -> None:
+    more = "settings: {SOURCE: {build: true, required: true}}\n"
+    files = {
+        **DEFINITION,
+        "app.yml": DEFINITION["app.yml"] + more,
+        "web/Dockerfile": "FROM own/base\nARG SOURCE\n",
+    }
+
+    outcome = household.run(household.accept_build(upload=files, name="sent", settings={"SOURCE": "here"}))
+    refused = household.run(household.accept_build(upload=files, name="sent"))
+
+    assert outcome.ending is Ending.SUCCEEDED
+    assert household.machine.requests[1].args == {"SOURCE": "here"}
+    assert refused.problem is not None
+    assert refused.problem.code == "invalid_input"
+    assert files_left(household) == []
+
+
 def test_a_bare_context_is_one_service_of_the_job_s_name(household: Household) -> None:
     job = household.accept_build(upload={"top/Dockerfile": "FROM scratch\n", "top/a": "x"}, name="mine")
 

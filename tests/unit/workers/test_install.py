@@ -19,10 +19,26 @@ from homeport.host.ports import Listener
 from homeport.models import AppState, ImageOrigin
 from homeport.plans import Control, Ending, Plan, Step, StepRun
 from homeport.state import events, images
-from tests.unit.workers.conftest import Household
+from homeport.state.catalogs import record_refresh
+from homeport.state.uploads import upload_path
+from tests.unit.workers.conftest import APP_YML, NOW, TEMPLATE, Household
 from tests.unit.workers.fakes import container_state
 from workers.operation import RunningJob
 from workers.operations import install
+
+SENT = {"app.yml": APP_YML, "docker-compose.yml": TEMPLATE, "web/Dockerfile": "FROM scratch\n"}
+POWERFUL = {
+    "app.yml": APP_YML
+    + "permissions: ['capability:NET_ADMIN', privileged]\n"
+    + "settings:\n  COLOUR: {default: red}\n  SOURCE: {build: true, required: true}\n",
+    "docker-compose.yml": """
+services:
+  web: {volumes: ["./files:/files"], cap_add: [NET_ADMIN], environment: [COLOUR]}
+  db: {image: "database:1", privileged: true}
+""",
+    "web/Dockerfile": "FROM scratch\nARG SOURCE\n",
+}
+GRANTS = ("capability:NET_ADMIN", "privileged")
 
 
 def fails(error: BaseException) -> Callable[..., None]:
@@ -129,8 +145,9 @@ STEP_NAMES = [
 
 @pytest.mark.parametrize("name", STEP_NAMES)
 @pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("is_sent", [False, True])
 def test_nothing_is_left_when_a_step_fails(
-    household: Household, monkeypatch: pytest.MonkeyPatch, name: str, when: str
+    household: Household, monkeypatch: pytest.MonkeyPatch, name: str, when: str, is_sent: bool
 ) -> None:
     def failing(step: "Step[object]") -> "Step[object]":
         def do(context: object, run: object) -> None:
@@ -143,7 +160,7 @@ def test_nothing_is_left_when_a_step_fails(
     original: Any = Plan
     monkeypatch.setattr(install, "Plan", lambda *steps: original(*(failing(step) for step in steps)))
 
-    outcome = household.install()
+    outcome = household.run(household.accept_install(upload=SENT if is_sent else None))
 
     assert outcome.ending is Ending.FAILED
     assert household.left() == {}
@@ -277,3 +294,90 @@ def test_a_full_disk_is_found_before_anything_is_fetched(household: Household) -
     assert outcome.problem.code == "disk_full"
     assert household.machine.engine.images == {}
     assert household.left() == {}
+
+
+def test_a_definition_that_was_sent_is_installed_with_what_was_granted_and_set(household: Household) -> None:
+    given = {"COLOUR": "blue", "SOURCE": "https://example.org/x"}
+    surplus = (*GRANTS, "namespace:pid")
+
+    outcome = household.run(household.accept_install(upload=POWERFUL, permissions=surplus, settings=given))
+
+    assert outcome.ending is Ending.SUCCEEDED
+    app = household.app()
+    assert app is not None
+    assert (app.catalog, app.permissions, app.settings) == (None, GRANTS, given)
+    assert household.machine.projects.granted == list(GRANTS)
+    assert household.machine.requests[0].args == {"SOURCE": "https://example.org/x"}
+    assert "COLOUR=blue" in (household.project_dir / "docker-compose.yml").read_text()
+    assert household.left().get("sources") is None
+
+
+@pytest.mark.parametrize(
+    ("permissions", "settings", "code"),
+    [
+        (GRANTS[:1], {"SOURCE": "x"}, "permissions_not_granted"),
+        ((), {"SOURCE": "x"}, "permissions_not_granted"),
+        (GRANTS, {}, "invalid_input"),
+        (GRANTS, {"SOURCE": "x", "OTHER": "y"}, "invalid_input"),
+    ],
+)
+def test_the_worker_looks_again_at_what_was_granted_and_set(
+    household: Household, permissions: tuple[str, ...], settings: dict[str, str], code: str
+) -> None:
+    outcome = household.run(
+        household.accept_install(upload=POWERFUL, permissions=permissions, settings=settings)
+    )
+
+    assert outcome.problem is not None
+    assert outcome.problem.code == code
+    assert household.machine.engine.images == {}
+    assert household.left() == {}
+
+
+def test_an_upload_that_is_gone_is_told(household: Household) -> None:
+    job = household.accept_install(upload=SENT)
+    upload_path(household.settings.uploads_dir, job.id).unlink()
+
+    outcome = household.run(job)
+
+    assert outcome.problem is not None
+    assert outcome.problem.what == "What was uploaded is gone."
+    assert household.left() == {}
+
+
+def test_what_a_catalog_puts_in_the_place_of_a_definition_meanwhile_is_not_installed(
+    household: Household,
+) -> None:
+    job = household.accept_install()
+    household.machine.on_health = fails(HandedBackError())
+    with pytest.raises(HandedBackError):
+        household.run(job)
+    definition = household.settings.catalog_dir / "notes"
+    (definition / "app.yml").write_text(APP_YML.replace('"1.0"', '"2.0"'))
+    household.machine.on_health = lambda _control: None
+
+    household.run(job)
+
+    app = household.app()
+    assert app is not None
+    assert app.version == "1.0"
+    assert "1.0" in (household.project_dir / "definition" / "app.yml").read_text()
+
+
+def test_a_definition_of_an_added_catalog_is_installed_from_what_is_in_force(household: Household) -> None:
+    household.add_catalog("mine")
+    place = household.settings.catalogs_dir / "mine" / "g1" / "notes"
+    for path, text in SENT.items():
+        (place / path).parent.mkdir(parents=True, exist_ok=True)
+        (place / path).write_text(text.replace('"1.0"', '"3.0"'))
+    with household.database.write() as connection:
+        record_refresh(
+            connection, household.catalog("mine"), generation="g1", revision="r", definitions=1, problem=None,
+            now=NOW,
+        )  # fmt: skip
+
+    assert household.run(household.accept_install(catalog="mine")).ending is Ending.SUCCEEDED
+
+    app = household.app()
+    assert app is not None
+    assert (app.catalog, app.version) == ("mine", "3.0")

@@ -33,17 +33,21 @@ _HAVE_SLIM: Final = frozenset({"debian", "node", "perl", "python", "ruby"})
 _SMALL: Final = re.compile(r"(?:^|[-.])(?:slim|alpine)|^sid-slim")
 _OFFICIAL: Final = re.compile(r"(?:docker\.io/)?(?:library/)?([a-z0-9]+)(?::([^@]+))?(?:@.*)?")
 
-_APT_INSTALLS: Final = re.compile(r"\bapt(?:-get)?\s[^;&|\n]*\binstall\b[^;&|\n]*")
-_APT_UPDATES: Final = re.compile(r"\bapt(?:-get)?\s[^;&|\n]*\bupdate\b")
+# The bounds keep what somebody else wrote from taking the square of its length.
+_APT_INSTALLS: Final = re.compile(r"\bapt(?:-get)?\s[^;&|\n]{0,300}\binstall\b")
+_APT_UPDATES: Final = re.compile(r"\bapt(?:-get)?\s[^;&|\n]{0,300}\bupdate\b")
 _APT_LISTS: Final = "/var/lib/apt/lists"
+_NO_RECOMMENDS: Final = re.compile(r"(?i)--no-install-recommends|install-recommends[=\"' ]+(?:0|false|no)")
+_APK_ADDS: Final = re.compile(r"\bapk\s[^;&|\n]{0,300}\badd\b[^;&|\n]*")
 _APK_LISTS: Final = "/var/cache/apk"
 _OPEN_MODE: Final = re.compile(r"--chmod=0?[0-7]?777")
-_NO_RECOMMENDS: Final = re.compile(r"(?i)--no-install-recommends|install-recommends[=\"' ]+(?:0|false|no)")
-_APK_ADDS: Final = re.compile(r"\bapk\s[^;&|\n]*\badd\b[^;&|\n]*")
-_OPEN_TO_ALL: Final = re.compile(r"\bchmod\s(?:[^;&|\n]*\s)?(?:0?[0-7]?777|(?:a|ugo)?\+rwx|(?:a|ugo)?=rwx)\b")
-_PIPED: Final = re.compile(r"\b(?:curl|wget)\s[^;&\n|]*\|\s*(?:sudo\s+)?(?:ba|da|z)?sh\b")
+_OPEN_TO_ALL: Final = re.compile(
+    r"\bchmod\s(?:[^;&|\n]{0,300}\s)?(?:0?[0-7]?777|(?:a|ugo)?\+rwx|(?:a|ugo)?=rwx)\b"
+)
+_PIPED: Final = re.compile(r"\b(?:curl|wget)\s[^;&\n|]{0,1000}\|\s{0,9}(?:sudo\s{1,9})?(?:ba|da|z)?sh\b")
 _UNVERIFIED: Final = re.compile(
-    r"\bcurl\s(?:[^;&|\n]*\s)?(?:-[a-zA-Z]*k[a-zA-Z]*|--insecure)(?:\s|$)|\bwget\s[^;&|\n]*--no-check-certificate"
+    r"\bcurl\s(?:[^;&|\n]{0,300}\s)?(?:-[a-zA-Z]{0,9}k[a-zA-Z]{0,9}|--insecure)(?:\s|$)"
+    r"|\bwget\s[^;&|\n]{0,300}--no-check-certificate"
 )
 
 
@@ -62,7 +66,7 @@ class DockerfileUse:
     drops_root: bool = False
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class _Stage:
     base: str
     name: str
@@ -77,10 +81,11 @@ def advise_dockerfile(source: bytes, use: DockerfileUse) -> list[Finding]:
         return []
     kept = _kept(stages, use.target)
     findings = [*_bases(stages, kept, use), *_user(kept, use)]
+    layers = frozenset(kept)
     for stage in stages:
         for instruction in stage.body:
             findings += _instruction(instruction, use.file)
-            if stage in kept and instruction.keyword == "RUN":
+            if stage in layers and instruction.keyword == "RUN":
                 findings += _layer(instruction, use.file)
     return sorted(findings, key=lambda finding: finding.line or 0)
 
@@ -138,14 +143,18 @@ def _stages(instructions: Sequence[Instruction], args: Mapping[str, str]) -> lis
 
 def _kept(stages: Sequence[_Stage], target: str) -> list[_Stage]:
     """The stages whose layers are the image's, the first one first."""
-    wanted = [stage for stage in stages if target and stage.name == target.lower()] or [stages[-1]]
-    chain = [wanted[0]]
-    while True:
-        before = stages[: stages.index(chain[0])]
-        base = [stage for stage in before if stage.name and stage.name == chain[0].base.lower()]
-        if not base:
-            return chain
-        chain.insert(0, base[-1])
+    named: dict[str, _Stage] = {}
+    upon: dict[_Stage, _Stage] = {}
+    for stage in stages:
+        if (below := named.get(stage.base.lower())) is not None:
+            upon[stage] = below
+        if stage.name:
+            named[stage.name] = stage
+    last = named.get(target.lower()) if target else None
+    chain = [last or stages[-1]]
+    while chain[-1] in upon:
+        chain.append(upon[chain[-1]])
+    return chain[::-1]
 
 
 def _bases(stages: Sequence[_Stage], kept: Sequence[_Stage], use: DockerfileUse) -> Iterator[Finding]:

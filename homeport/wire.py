@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from homeport.jobs import amahi_progress
 from homeport.models import App, Job, Limits, StepRow, StoredEvent
 from homeport.permissions import parse_permissions
 from homeport.risks import permission_json, rate
+from homeport.secret_names import without_secrets
 
 
 def limits_json(limits: Limits) -> dict[str, Any]:
@@ -45,7 +46,7 @@ def app_json(app: App) -> dict[str, Any]:
         "ports": [dict(port) for port in app.ports],
         "permissions": [permission_json(permission) for permission in permissions],
         "rating": rate(permissions).as_json(),
-        "settings": dict(app.settings),
+        "settings": without_secrets(app.settings),
         "created_at": time_json(app.created_at),
         "updated_at": time_json(app.updated_at),
     }
@@ -58,7 +59,7 @@ def job_json(job: Job, steps: Sequence[StepRow] | None = None) -> dict[str, Any]
         "kind": job.kind.value,
         "subject": job.subject,
         "queue": job.queue.value,
-        "parameters": dict(job.parameters),
+        "parameters": _shown_parameters(job.parameters),
         "state": job.state.value,
         "progress": round(job.progress, 4),
         "amahi_progress": amahi_progress(job),
@@ -76,6 +77,12 @@ def job_json(job: Job, steps: Sequence[StepRow] | None = None) -> dict[str, Any]
     if steps is not None:
         shape["steps"] = [step_json(step) for step in steps]
     return shape
+
+
+def _shown_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    if "settings" not in parameters:
+        return dict(parameters)
+    return {**parameters, "settings": without_secrets(parameters["settings"])}
 
 
 def cache_json(

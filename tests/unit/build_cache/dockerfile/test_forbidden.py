@@ -163,6 +163,20 @@ def test_a_build_argument_wins_over_a_default() -> None:
 
 
 @pytest.mark.parametrize(
+    ("source", "passes"),
+    [
+        ("source-1.0.zip", True),
+        ("https://example.org/source-1.0.zip", True),
+        ("http://127.0.0.1/source.zip", False),
+    ],
+)
+def test_a_source_that_the_owner_names_may_be_a_file_or_a_public_address(source: str, passes: bool) -> None:
+    text = "FROM a\nARG APP_SOURCE\nADD ${APP_SOURCE} /tmp/source.zip"
+
+    assert (_find(text, APP_SOURCE=source) is None) == passes
+
+
+@pytest.mark.parametrize(
     "line",
     [
         "ADD https://example.org/a-$VERSION.tar.gz /x",

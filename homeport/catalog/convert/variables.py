@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from homeport.catalog.convert.draft import Note, assumed, changed, dropped
+from homeport.placeholders import ORDER
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 
@@ -64,7 +65,10 @@ def place_variables(
             continue
         for name, value in list(environment.items()):
             text = None if value is None else _text(value)
-            if not _NAME.fullmatch(name):
+            if name in ORDER:
+                del environment[name]
+                notes.append(dropped(name, "In a definition this word stands for what only the box knows."))
+            elif not _NAME.fullmatch(name):
                 _place_odd(environment, name, text, notes)
             else:
                 environment[name] = None if placed.takes(name, text) else text

@@ -72,6 +72,9 @@ class _Writer:
         settings = place_variables(self._services, self._draft.hints, self._notes)
         limits = _take_limits(self._services, self._notes)
         web = place_ports(self._services, self._notes)
+        if web is None:
+            why = "No port of it is known as a page's; if there is one, name it under `web` in app.yml."
+            self._notes.append(assumed("no web page", why))
         self._name_containers(web)
         template = self._template()
         permissions = prune_template(template, settings, self._notes)

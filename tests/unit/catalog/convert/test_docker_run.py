@@ -260,6 +260,7 @@ def test_what_is_no_secret_stays_in_the_file(variable: str) -> None:
         ("-p a:b", "port a:b"),
         ("--use-api-socket", "use_api_socket: true"),
         ("…", "…"),
+        ("-e HOST_PORT=80", "HOST_PORT"),
     ],
 )
 def test_what_has_no_place_in_a_definition_is_dropped_and_said(flags: str, dropped: str) -> None:
@@ -332,3 +333,10 @@ def test_the_same_line_gives_the_same_text() -> None:
     line = "docker run -e B=1 -e A=2 -v /x:/y -v /z:/y2 -p 1:1 -p 80:80 --label b=1 --label a=2 image"
 
     assert convert(line) == convert(line)
+
+
+def test_an_app_without_a_page_says_where_to_name_one() -> None:
+    conversion = convert("docker run postgres:16")
+
+    assert "no web page" in [note.what for note in conversion.notes]
+    assert "web" not in app_of(conversion)

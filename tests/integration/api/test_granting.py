@@ -110,6 +110,17 @@ def test_what_was_granted_is_stored_and_no_more_than_the_definition_asks_for(box
     assert answer.json()["parameters"]["settings"] == {"PEERS": "3", "MTU": "1300"}
 
 
+def test_a_setting_that_sounds_like_a_secret_is_shown_to_nobody(box: Any, define: Any) -> None:
+    settings = "settings: {DB_PASSWORD: {required: true}, PUID: {default: '1000'}}"
+    compose = "services: {web: {image: 'registry.example/web:1', environment: [DB_PASSWORD, PUID]}}"
+    define("vault", app_yml=f"name: vault\ntitle: A vault\nversion: '1'\n{settings}\n", compose_yml=compose)
+
+    job = box.install("vault", settings={"DB_PASSWORD": "hunter2"}).json()
+
+    assert job["parameters"]["settings"]["DB_PASSWORD"] == "***"
+    assert "hunter2" not in box.call("GET", f"/v1/jobs/{job['id']}").text
+
+
 @pytest.mark.parametrize(
     ("fields", "pointer"),
     [

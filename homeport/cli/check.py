@@ -9,7 +9,7 @@ from typing import Final
 import click
 from rich.markup import escape
 
-from homeport.cli.check_box import ENDING
+from homeport.cli.check_box import heeding_signals
 from homeport.cli.check_stages import AFTER, BEFORE, Stage
 from homeport.cli.check_verdicts import Asked, Checkup, Level, Verdict, bad, of_problem
 from homeport.cli.choices import grant_all_option, grant_option, set_option
@@ -55,15 +55,12 @@ def check(
     )
     checkup = Checkup(context=context, asked=asked)
     judged: Judged = {}
-    before = {one: signal.signal(one, signal.default_int_handler) for one in ENDING}
     try:
-        _run(checkup, judged, lambda name, verdict: _tell(context.printer, name, verdict))
+        with heeding_signals(signal.default_int_handler):
+            _run(checkup, judged, lambda name, verdict: _tell(context.printer, name, verdict))
     except KeyboardInterrupt:
         _conclude(checkup, judged, "interrupted")
         raise click.exceptions.Exit(EXIT_INTERRUPTED) from None
-    finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
     worst = max((verdict.level for verdict in judged.values()), key=_ORDER.index)
     _conclude(checkup, judged, worst.value)
     if worst is Level.BAD:

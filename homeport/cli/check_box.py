@@ -3,12 +3,12 @@
 import json
 import signal
 import socket
-import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
+from types import FrameType
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -21,7 +21,7 @@ from homeport.names import MAX_APP_ID
 
 R = TypeVar("R")
 
-ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """The signals after which what was begun is taken back: Ctrl-C, an orderly end, a closed terminal."""
 
 _PATIENCE_S: Final = 60.0  # a restarted Homeport is back within this time
@@ -208,17 +208,22 @@ def _patiently(action: Callable[[], R]) -> R:
 
 
 @contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Puts what ends the program off until what is within has ended."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    came: list[int] = []
-    before = {one: signal.signal(one, lambda number, _frame: came.append(number)) for one in ENDING}
+def heeding_signals(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
+    """Has the handler called for signals that end the program, but for those that are ignored (nohup)."""
+    heeded = [one for one in _ENDING if signal.getsignal(one) is not signal.SIG_IGN]
+    before = {one: signal.signal(one, handler) for one in heeded}
     try:
         yield
     finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
+        for one, earlier in before.items():
+            signal.signal(one, earlier)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Puts what ends the program off until what is within has ended."""
+    came: list[int] = []
+    with heeding_signals(lambda number, _frame: came.append(number)):
+        yield
     if came:
         raise KeyboardInterrupt

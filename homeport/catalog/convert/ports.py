@@ -48,18 +48,15 @@ class Port:
         return f"{host}:{_range(self.inner)}{'' if self.protocol == 'tcp' else f'/{self.protocol}'}"
 
 
-def place_ports(
-    services: Mapping[str, dict[str, Any]], notes: list[Note], *, page: tuple[str, int] | None = None
-) -> tuple[str, int] | None:
+def place_ports(services: Mapping[str, dict[str, Any]], notes: list[Note]) -> tuple[str, int] | None:
     """Replaces the services' `ports` by what a definition may say; where the web page is, if there is one.
 
     Args:
         services: by name; changed in place.
         notes: what becomes of ports is added.
-        page: service and port that are known to be the page.
     """
     ports = [port for name, service in services.items() for port in _read_service(name, service, notes)]
-    web = next((port for port in ports if port.is_web), None) or _choose(ports, page)
+    web = next((port for port in ports if port.is_web), None) or _choose(ports)
     if web is not None:
         ports = [*_split(ports, web, notes)]
         web = next(port for port in ports if port.is_web)
@@ -120,11 +117,9 @@ def _is_host(text: str) -> bool:
     return text in ("", HOST_PORT) or "<" in text or _numbers(text) is not None
 
 
-def _choose(ports: Iterable[Port], page: tuple[str, int] | None) -> Port | None:
+def _choose(ports: Iterable[Port]) -> Port | None:
     """The port most like a web page's."""
     possible = [port for port in ports if port.protocol == "tcp" and _may_be_page(port)]
-    if page is not None:
-        possible = [port for port in ports if (port.service, port.inner[0]) == page] or possible
     return min(possible, key=_rank, default=None)  # the first of equals
 
 

@@ -142,7 +142,14 @@ def _device(path: str) -> Described:
     return Described(Risk.HIGH, f"It uses the device {path}, whatever that may be.")
 
 
+_MESSAGE_BUS: Final = re.compile(r"(?:/var)?/run/dbus(?:/|:|$)")
+
+
 def _bind(value: str) -> Described:
+    if _MESSAGE_BUS.match(value):
+        return Described(
+            Risk.FULL, "It speaks to the services of this box as root does, and so commands them."
+        )
     if value.endswith(":ro"):
         return Described(Risk.HIGH, f"It reads {value.removesuffix(':ro')} of this box.")
     return Described(Risk.HIGH, f"It reads, changes and deletes what is in {value} of this box.")
@@ -177,6 +184,12 @@ _BY_VALUE: Final[Mapping[PermissionKind, Callable[[str], Described]]] = {
 }
 
 _TOGETHER: Final[tuple[tuple[frozenset[Permission], Described], ...]] = (
+    (
+        frozenset(
+            {Permission(PermissionKind.BIND, "/proc:ro"), Permission(PermissionKind.CAPABILITY, "SYS_PTRACE")}
+        ),
+        Described(Risk.FULL, "It reaches every file of this box through its processes."),
+    ),
     (
         frozenset(
             {Permission(PermissionKind.NAMESPACE, "pid"), Permission(PermissionKind.CAPABILITY, "SYS_PTRACE")}

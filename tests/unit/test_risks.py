@@ -49,6 +49,11 @@ def test_every_permission_is_told_in_a_sentence_and_is_no_trifle(kind: Permissio
         (["namespace:pid", "capability:SYS_PTRACE"], Risk.FULL),
         (["host_network", "capability:NET_ADMIN"], Risk.FULL),
         (["capability:NET_ADMIN"], Risk.HIGH),
+        (["bind:/proc:ro"], Risk.HIGH),
+        (["bind:/proc:ro", "capability:SYS_PTRACE"], Risk.FULL),
+        (["bind:/run/dbus:ro"], Risk.FULL),
+        (["bind:/var/run/dbus/system_bus_socket"], Risk.FULL),
+        (["bind:/run/dbusy"], Risk.HIGH),
     ],
 )
 def test_the_rating_is_that_of_the_gravest_alone_or_together(texts: list[str], risk: Risk) -> None:

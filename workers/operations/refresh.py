@@ -4,9 +4,11 @@ Every refresh has a folder of its own, a generation, named by its job and attemp
 place, moved there, and in force once the catalog's row names it; what no row names is swept.
 """
 
+import errno
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -124,7 +126,9 @@ def _fetch(context: RefreshContext, run: StepRun, name: str) -> dict[str, Any]:
     if catalog.generation.startswith(f"{context.running.job.id}."):
         return _ended(catalog)  # put in force just before a crash
     try:
-        return _put_in_force(context, run, catalog, _gather(context, run, catalog))
+        with _in_our_words(catalog):
+            fetched = _gather(context, run, catalog)
+        return _put_in_force(context, run, catalog, fetched)
     except NotFoundError as error:  # removed meanwhile
         return {"failed": error.problem().as_json()}
     except _FAILURES as error:
@@ -165,6 +169,22 @@ def _gather(context: RefreshContext, run: StepRun, catalog: Catalog) -> Fetched:
     target.rename(folder / context.generation)
     shutil.rmtree(begun)
     return fetched
+
+
+@contextmanager
+def _in_our_words(catalog: Catalog) -> Iterator[None]:
+    """What the disk refuses, as an error of the catalog."""
+    try:
+        yield
+    except OSError as error:
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        kind = DiskFullError if is_full else CatalogUnavailableError
+        raise kind(
+            f"What was fetched of the catalog {catalog.name!r} cannot be stored.",
+            why=str(error),
+            remedy="Make room on the disk, then refresh it again." if is_full else "Look at the disk.",
+            catalog=catalog.name,
+        ) from error
 
 
 def _make_lasting(target: Path) -> None:

@@ -1,5 +1,6 @@
 """Fetching catalogs anew, on a machine in memory: what is in force is whole, or what was before."""
 
+import errno
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -118,6 +119,24 @@ def test_a_source_that_breaks_leaves_the_last_good_in_force_with_the_problem(
     source.on_fetch = lambda _source: None
     household.run(household.accept_refresh())
     assert household.catalog("mine").problem is None
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(errno.ENOSPC, "disk_full"), (errno.EIO, "catalog_unavailable")]
+)
+def test_a_disk_that_refuses_is_told_and_nothing_half_is_left(
+    household: Household, source: Source, number: int, code: str
+) -> None:
+    household.run(household.accept_refresh())
+    before = household.catalog("mine")
+    source.on_fetch = fails(OSError(number, "no"))
+
+    assert household.run(household.accept_refresh()).ending is Ending.FAILED
+
+    after = household.catalog("mine")
+    assert after.problem is not None
+    assert (after.generation, after.problem.code) == (before.generation, code)
+    assert kept(household) == [f"mine/{before.generation}"]
 
 
 def test_a_definition_that_cannot_be_had_stays_as_it_was_and_a_broken_one_is_shown(

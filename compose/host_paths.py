@@ -9,6 +9,7 @@ from homeport.errors import Finding, PolicyRefusedError
 
 _RUN: Final = ("/var/run/", "/run/")
 """The one is a link to the other on every host of these years."""
+_LINKED_TO_USR: Final = frozenset({"bin", "etc", "lib", "lib32", "lib64", "libx32", "sbin"})
 _SOCKET: Final = "/run/docker.sock"
 
 
@@ -43,7 +44,7 @@ def _wrong(source: str, kept: Iterable[Path]) -> Iterator[tuple[str, str, str]]:
             "Make it, or mount what belongs there; then try again.",
         )
         return
-    if real != asked and not (str(asked) == _SOCKET and real.parent == Path(_SOCKET).parent):
+    if real != asked and not _is_system_s_own(asked, real):
         yield (
             "bind-elsewhere",
             f"{source} leads to {real} by a link, which was not granted.",
@@ -55,3 +56,11 @@ def _wrong(source: str, kept: Iterable[Path]) -> Iterator[tuple[str, str, str]]:
         if real != Path(_SOCKET) and (real.is_relative_to(folder) or folder.is_relative_to(real)):
             what = f"{source} holds what Homeport or the Docker Engine keeps, or lies within it ({folder})."
             yield "bind-kept", what, "Mount another folder."
+
+
+def _is_system_s_own(asked: Path, real: Path) -> bool:
+    """Whether a distribution made the link: /lib is /usr/lib, and some of /etc lies in /usr as well.
+
+    The policy lets both sides be mounted for reading only.
+    """
+    return asked.parts[1] in _LINKED_TO_USR and real.is_relative_to("/usr")

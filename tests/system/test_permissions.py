@@ -230,6 +230,16 @@ def test_a_link_to_another_folder_is_not_what_was_granted(engine_box: EngineBox,
             assert has_nothing(project)
 
 
+def test_links_that_the_system_itself_made_are_followed(engine_box: EngineBox, tmp_path: Path) -> None:
+    keys = {"volumes": ["/etc/os-release:/system:ro"]}
+    with scratch(engine_box.docker_host, tmp_path, one(keys), app("bind:/etc/os-release:ro")) as project:
+        project.create()
+        project.up()
+        container = engine_box.client.containers.get(project.facts.identifier)
+
+        assert says("grep -c ^ID= /system", "1")(container, engine_box)
+
+
 def test_folders_of_homeport_and_of_the_engine_are_mounted_by_nobody(
     engine_box: EngineBox, tmp_path: Path
 ) -> None:

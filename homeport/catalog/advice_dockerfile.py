@@ -8,13 +8,11 @@ from typing import Final
 from homeport.catalog.dockerfile.bases import global_arguments, stage_of
 from homeport.catalog.dockerfile.parse import Instruction, parse_dockerfile, split_words
 from homeport.errors import Finding
+from homeport.secret_names import names_a_secret
 
 Said = tuple[str, str]
 """What is not as it could be, and the remedy."""
 
-_SECRET_NAME: Final = re.compile(
-    r"(?i)(?:.*_)?(?:PASSWORD|PASSWD|PASS|SECRET|SECRET_KEY|TOKEN|API_?KEY|PRIVATE_KEY)"
-)
 _SWITCHES: Final = frozenset({"true", "false", "yes", "no", "on", "off", "0", "1"})
 _ROOT: Final = frozenset({"root", "0"})
 
@@ -120,7 +118,7 @@ def health_often(interval: str) -> Said:
 def is_secret(name: str, value: str) -> bool:
     """Whether a variable's name says that it is a secret, and the value could be one: no switch, no path."""
     is_text = bool(value) and not value.startswith(("$", "/")) and value.lower() not in _SWITCHES
-    return is_text and _SECRET_NAME.fullmatch(name) is not None
+    return is_text and names_a_secret(name)
 
 
 def secret_written(name: str) -> Said:

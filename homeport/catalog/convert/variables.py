@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from homeport.catalog.convert.draft import Note, assumed, changed, dropped
 from homeport.placeholders import ORDER
+from homeport.secret_names import names_a_secret
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 
@@ -31,16 +32,8 @@ _PLAUSIBLE: Final[Mapping[str, re.Pattern[str]]] = {
 }
 _NUMBER: Final = re.compile(r"[0-9]{1,10}")
 
-_SECRET: Final = re.compile(
-    r"PASS(?:WORD|WD|PHRASE)?(?:_|$)|PASSWORD|SECRET|TOKEN|API_?KEY|(?:^|_)KEY$", re.IGNORECASE
-)
 _NO_SECRET: Final = re.compile(
     r"(?:true|false|yes|no|on|off|none|null|[0-9]{1,5}|/\S*|\./\S*|file:\S*)?", re.IGNORECASE
-)
-_NOT_SECRET_NAME: Final = re.compile(
-    r"_FILE$|_PATH$|EXPIR|LIFETIME|TTL|ALLOW|DISABLE|ENABLE|RESET|LENGTH"
-    r"|_(?:REALM|USER|USERNAME|NAME|URL|HOST|TYPE)$",
-    re.IGNORECASE,
 )
 _LEFT_OPEN: Final = re.compile(
     r"[^<]*<[A-Za-z][^<>]*>[^<]*|\[[A-Za-z _-]+\]|\{[A-Za-z _-]+\}|x{3,}|\*{3,}|(?-i:MY_[A-Z_]+)"
@@ -93,7 +86,7 @@ class _Settings:
             if name not in self.by_name:
                 self._add_with_default(name, None if is_open else text)
             return is_open or self.by_name[name]["default"] == text
-        is_secret = bool(_SECRET.search(name)) and not _NOT_SECRET_NAME.search(name)
+        is_secret = names_a_secret(name)
         if not is_open and not (is_secret and text and not _NO_SECRET.fullmatch(text)):
             return False
         if name not in self.by_name:

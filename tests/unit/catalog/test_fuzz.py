@@ -33,8 +33,6 @@ from homeport.permissions import Permission, PermissionKind, parse_permissions
 from homeport.placeholders import ORDER, replace_in_tree, replace_placeholders
 from tests.harness.attacks import load_corpus
 from tests.harness.fuzz import (
-    ALL_KEYS,
-    SOUND_KEYS,
     TEXTS,
     VALUES,
     WRITABLE,
@@ -135,7 +133,7 @@ def test_any_app_yml_is_a_definition_or_refused_with_findings(given: dict[str, A
 
 @fuzz(400)
 @given(
-    services(ALL_KEYS),
+    services(),
     st.dictionaries(st.sampled_from(sorted(ALLOWED["file"] - {"services"})), VALUES, max_size=2),
 )
 def test_the_policy_judges_whatever_has_the_shape_of_a_compose_file(
@@ -161,7 +159,7 @@ def folder() -> Iterator[Path]:
 
 
 @fuzz(120)
-@given(services(SOUND_KEYS))
+@given(services(sound=True))
 def test_what_is_accepted_needs_exactly_what_it_declares(folder: Path, service: dict[str, Any]) -> None:
     (folder / "docker-compose.yml").write_bytes(written({"services": {"web": service}}))
     needed = undeclared(folder)

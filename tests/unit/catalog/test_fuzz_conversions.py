@@ -13,7 +13,7 @@ from homeport.catalog.convert import convert
 from homeport.catalog.convert.conversion import Conversion
 from homeport.catalog.reader import read_definition
 from homeport.errors import DefinitionInvalidError, NotConvertibleError
-from tests.harness.fuzz import ALL_KEYS, PIECES, TEXTS, changed, check_words, fuzz, services, written
+from tests.harness.fuzz import PIECES, TEXTS, changed, check_words, fuzz, services, written
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +132,7 @@ def test_old_compose_files_with_something_changed_are_converted_or_refused(
 
 
 @fuzz(150)
-@given(services(ALL_KEYS))
+@given(services())
 def test_what_compose_files_ask_for_too_much_is_dropped_or_declared(
     folder: Path, service: dict[str, Any]
 ) -> None:

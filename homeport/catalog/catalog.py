@@ -143,7 +143,8 @@ def copy_definition(folders: Callable[[], Sequence[CatalogFolder]], name: str, t
     while True:
         seen = folders()
         try:
-            return copy_folder(folder_of(seen, name).path / name.rpartition("/")[2], target)
+            place = folder_of(seen, name).path / name.rpartition("/")[2]
+            return copy_folder(place.resolve(), target)  # an owner may have put a link to it there
         except HomeportError:
             if folders() == seen:
                 raise

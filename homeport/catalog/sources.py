@@ -64,7 +64,10 @@ def copy_folder(folder: Path, target: Path) -> None:
     shutil.rmtree(work, ignore_errors=True)  # a process before us may have died in it
     try:
         work.mkdir(mode=0o755)
-        _copy_into(folder, work)
+        if not _copy_into(folder, work):
+            _refuse(
+                folder.name, "file-missing", "It is no folder, or an empty one.", "Put a definition there."
+            )
         work.rename(target)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -80,7 +83,8 @@ def copy_folder(folder: Path, target: Path) -> None:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _copy_into(folder: Path, work: Path) -> None:
+def _copy_into(folder: Path, work: Path) -> int:
+    """Copies what the folder holds, which is nothing where it is a link; how many things that are."""
     count, left = 0, MAX_FOLDER_BYTES
     for place, folders, files, opened in os.fwalk(folder, onerror=_raise, follow_symlinks=False):
         relative = Path(place).relative_to(folder)
@@ -93,6 +97,7 @@ def _copy_into(folder: Path, work: Path) -> None:
             left -= _copy_one(work / relative / name, str(relative / name), name, opened, left)
             if count > MAX_FILES:
                 _too_large(str(relative / name))
+    return count
 
 
 def _copy_one(target: Path, shown: str, name: str, opened: int, left: int) -> int:

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from homeport.catalog.catalog import (
     find_in_force,
     list_definitions,
 )
+from homeport.catalog.sources import copy_folder
 from homeport.errors import DefinitionInvalidError, InvalidInputError, NotFoundError
 
 from .conftest import APP, MakeDefinition
@@ -144,3 +146,29 @@ def test_a_catalog_that_is_replaced_while_it_is_read_is_read_again(
 
     assert (tmp_path / "copy" / "app.yml").is_file()
     assert find_in_force(folders, "notes").catalog == "one"
+
+
+def test_a_definition_whose_folder_is_an_owner_s_link_is_copied(
+    make_definition: MakeDefinition, tmp_path: Path
+) -> None:
+    made = make_definition(name="elsewhere/wiki")
+    (tmp_path / "apps").mkdir()
+    (tmp_path / "apps" / "wiki").symlink_to(made)
+
+    copy_definition(lambda: [shipped(tmp_path / "apps")], "wiki", tmp_path / "copy")
+
+    assert sorted(path.name for path in (tmp_path / "copy").iterdir()) == ["app.yml", "docker-compose.yml"]
+
+
+def test_copying_follows_no_link_and_leaves_nothing_where_it_fails(tmp_path: Path) -> None:
+    (tmp_path / "linked").symlink_to("/etc")
+    (tmp_path / "piped").mkdir()
+    (tmp_path / "piped" / "app.yml").write_text("x")
+    os.mkfifo(tmp_path / "piped" / "pipe")
+
+    for name, rule in (("linked", "file-missing"), ("piped", "file-special"), ("absent", "file-unreadable")):
+        with pytest.raises(DefinitionInvalidError) as caught:
+            copy_folder(tmp_path / name, tmp_path / "copy")
+        assert caught.value.findings[0].rule == rule
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["linked", "piped"]

@@ -1,8 +1,10 @@
 """Every hostile definition of the corpus is refused as the corpus says, and springs no trap."""
 
 import json
+import os
 import secrets
 import signal
+import socket
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -112,3 +114,22 @@ def test_every_idea_is_there_once_and_there_are_enough() -> None:
     assert [idea for idea, count in ideas.items() if count > 1] == []
     assert len(ATTACKS) >= 150
     assert [str(attack) for attack in ATTACKS if bool(attack.rule) == bool(attack.missing)] == []
+
+
+def test_every_trap_is_sprung_by_what_it_waits_for(traps: Traps) -> None:
+    assert traps.sprung("nothing") == []
+
+    (traps.folder / "ran").touch()  # what the program would do
+    reader = os.open(traps.folder / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    caller = socket.create_connection(traps.listener.getsockname())
+    sprung = traps.sprung(f"it said {traps.secret}")
+    os.close(reader)
+    caller.close()
+
+    assert f"echo run >> {traps.folder}/ran" in (traps.folder / "evil.sh").read_text()
+    assert sprung == [
+        "the program ran",
+        "the FIFO is open",
+        "the canary was told",
+        "somebody called the address",
+    ]

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import os
 import ssl
 import subprocess
 import tarfile
@@ -17,7 +18,10 @@ HERE = "127.0.0.1"
 
 
 class HttpsSite:
-    """Serves `files` by path; `redirects` leads elsewhere, `cut` ends answers early, `stuck` holds back."""
+    """Serves `files` by path; `redirects` leads elsewhere, `cut` ends answers early, `stuck` holds back.
+
+    Git repositories in the folder `repositories` are served, too.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.files: dict[str, bytes] = {}
@@ -25,6 +29,7 @@ class HttpsSite:
         self.cut: set[str] = set()
         self.stuck = threading.Event()
         self.asked: list[str] = []
+        self.repositories: Path | None = None
         self.authority = folder / "authority.pem"
         self._key = folder / "key.pem"
         self._make_certificate()
@@ -76,8 +81,42 @@ class HttpsSite:
         site = self
 
         class Answers(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                self._ask_git()
+
+            def _ask_git(self) -> None:
+                """Answers by git's own program for it (git-http-backend(1))."""
+                path, _, query = self.path.partition("?")
+                environment = {
+                    "PATH": os.defpath, "GIT_PROJECT_ROOT": str(site.repositories),
+                    "GIT_HTTP_EXPORT_ALL": "1",
+                    "PATH_INFO": path, "QUERY_STRING": query, "REQUEST_METHOD": self.command,
+                    "CONTENT_TYPE": self.headers.get("Content-Type", ""), "REMOTE_ADDR": HERE,
+                    "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
+                    "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+                }  # fmt: skip
+                sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                run = subprocess.run(
+                    ["git", "http-backend"],
+                    check=True,
+                    input=sent,
+                    env=environment,
+                    capture_output=True,
+                    timeout=60,
+                )
+                head, _, body = run.stdout.partition(b"\r\n\r\n")
+                fields = dict(line.split(": ", 1) for line in head.decode().split("\r\n"))
+                self.send_response(int(fields.pop("Status", "200").split()[0]))
+                for name, value in {**fields, "Content-Length": str(len(body))}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
             def do_GET(self) -> None:
                 site.asked.append(self.path)
+                if site.repositories is not None and ".git/" in self.path:
+                    self._ask_git()
+                    return
                 while site.stuck.is_set():
                     time.sleep(0.05)
                 if target := site.redirects.get(self.path):

@@ -151,6 +151,24 @@ def test_the_head_of_an_owner_s_own_checkout_is_fetched_without_what_belongs_to_
     assert not ran.exists()
 
 
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_repository_is_fetched_over_https_where_its_server_s_authority_is_known(
+    fetch: Fetch, target: Path, tmp_path: Path, site: HttpsSite, is_known: bool
+) -> None:
+    site.repositories = tmp_path / "repositories"
+    source = write_tree(site.repositories / "mine.git" / "wiki", WIKI).parent
+    first = commit(source)
+    if not is_known:
+        with pytest.raises(CatalogUnavailableError, match="certificate"):
+            fetch(CatalogKind.GIT, f"{site.url}/mine.git", upstream_ca_file="")
+        return
+
+    fetched = fetch(CatalogKind.GIT, f"{site.url}/mine.git")
+
+    assert fetched == Fetched(revision=first, problems={})
+    assert found(target) == ["wiki/app.yml", "wiki/docker-compose.yml"]
+
+
 def test_a_definition_of_a_repository_that_must_not_be_unpacked_keeps_no_other_from_it(
     fetch: Fetch, target: Path, tmp_path: Path
 ) -> None:

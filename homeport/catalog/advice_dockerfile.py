@@ -7,6 +7,7 @@ from typing import Final
 
 from homeport.catalog.dockerfile.bases import global_arguments, stage_of
 from homeport.catalog.dockerfile.parse import Instruction, parse_dockerfile, split_words
+from homeport.catalog.durations import parse_duration
 from homeport.errors import Finding
 from homeport.secret_names import names_a_secret
 
@@ -17,8 +18,6 @@ _SWITCHES: Final = frozenset({"true", "false", "yes", "no", "on", "off", "0", "1
 _ROOT: Final = frozenset({"root", "0"})
 
 _BRISK_S: Final = 5.0
-_DURATION: Final = re.compile(r"([0-9.]+)(ns|us|ms|s|m|h)")
-_UNITS: Final = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 _BEGIN_AS_ROOT: Final = frozenset(
     {
@@ -104,9 +103,10 @@ def is_moving(reference: str) -> bool:
 
 def is_brisk(duration: str) -> bool:
     """Whether a health check's interval is so short that it is a load by itself."""
-    parts = _DURATION.findall(duration)
-    seconds = sum(float(number) * _UNITS[unit] for number, unit in parts if number.count(".") < 2)
-    return 0 < seconds < _BRISK_S
+    try:
+        return 0 < parse_duration(duration) < _BRISK_S
+    except ValueError:
+        return False
 
 
 def health_often(interval: str) -> Said:

@@ -40,10 +40,13 @@ class _Section(BaseModel):
 class WebSection(_Section):
     """Where the app answers HTTP inside its network; `health` None: a TCP connection is enough."""
 
-    service: ServiceName
-    port: int = Field(ge=1, le=65535)
-    path: UrlPath = "/"
-    health: UrlPath | None = None
+    service: ServiceName = Field(description="which service answers HTTP")
+    port: int = Field(ge=1, le=65535, description="on which port inside its container")
+    path: UrlPath = Field(default="/", description="where people begin")
+    health: UrlPath | None = Field(
+        default=None,
+        description="asked after a start: below 500 is healthy; none: a TCP connection is enough",
+    )
 
 
 class ImageSection(_Section):
@@ -52,26 +55,34 @@ class ImageSection(_Section):
     `contexts` has a folder or `service:NAME` for each further name.
     """
 
-    context: InnerFolder
-    dockerfile: InnerPath = "Dockerfile"
-    args: Mapping[VariableName, str] = Field(default_factory=dict)
-    target: str = Field(default="", max_length=100)
-    contexts: Mapping[ContextName, FurtherContext] = Field(default_factory=dict)
+    context: InnerFolder = Field(description="the build context, in the definition")
+    dockerfile: InnerPath = Field(default="Dockerfile", description="in the context")
+    args: Mapping[VariableName, str] = Field(default_factory=dict, description="build arguments")
+    target: str = Field(default="", max_length=100, description="the stage that is built; else the last one")
+    contexts: Mapping[ContextName, FurtherContext] = Field(
+        default_factory=dict,
+        description="further contexts by name: a folder of the definition, or `service:NAME`, the image that "
+        "another service is built as",
+    )
 
 
 class ServiceLimitsSection(_Section):
     """What one service may use."""
 
-    cpus: Cpus | None = None
-    memory_bytes: Memory | None = Field(default=None, alias="memory")
-    pids: Annotated[int, Field(ge=1, le=4_194_304)] | None = None
+    cpus: Cpus | None = Field(default=None, description="cores; 0.5 is half of one")
+    memory_bytes: Memory | None = Field(default=None, alias="memory", description="6M at least")
+    pids: Annotated[int, Field(ge=1, le=4_194_304)] | None = Field(default=None, description="processes")
 
 
 class LimitsSection(ServiceLimitsSection):
     """What each service may use; `services` overrides by name; `disk_bytes` counts for the whole app."""
 
-    disk_bytes: Annotated[Size, Field(gt=0)] | None = Field(default=None, alias="disk")
-    services: Mapping[ServiceName, ServiceLimitsSection] = Field(default_factory=dict)
+    disk_bytes: Annotated[Size, Field(gt=0)] | None = Field(
+        default=None, alias="disk", description="of the whole app; shown to the owner"
+    )
+    services: Mapping[ServiceName, ServiceLimitsSection] = Field(
+        default_factory=dict, description="other limits for single services, in place of those above"
+    )
 
     def of(self, service: str) -> Limits:
         """What app.yml (or the template) says for this service; None where both are silent."""
@@ -86,28 +97,66 @@ class LimitsSection(ServiceLimitsSection):
 class SettingSection(_Section):
     """What the owner may set: an environment variable, or a build argument where `build` is true."""
 
-    default: str = ""
-    description: Annotated[Words, Field(max_length=1000)] = ""
-    build: bool = False
-    required: bool = False
+    default: str = Field(default="", description="the value where the owner gives none")
+    description: Annotated[Words, Field(max_length=1000)] = Field(default="", description="what it is for")
+    build: bool = Field(
+        default=False, description="an argument of the builds instead of a variable of the environment"
+    )
+    required: bool = Field(
+        default=False, description="the owner must give it at install; it has no default then"
+    )
 
 
 class Definition(_Section):
     """app.yml, validated."""
 
-    name: Label
-    title: Title
-    version: Version
-    description: Annotated[Words, Field(max_length=4000)] = ""
-    compose: Beside = "docker-compose.yml"
-    web: WebSection | None = None
-    images: Mapping[ServiceName, ImageSection] = Field(default_factory=dict)
-    data: tuple[DataFolder, ...] = Field(default=(), max_length=100, strict=False)
-    limits: LimitsSection = Field(default_factory=LimitsSection)
-    permissions: tuple[str, ...] = Field(default=(), max_length=200, strict=False)
-    main: ServiceName | None = None
-    settings: Mapping[VariableName, SettingSection] = Field(default_factory=dict)
-    logs_may_leave: bool = True
+    name: Label = Field(
+        description="the definition's name: a-z, 0-9 and inner hyphens, 63 at most, as the folder's"
+    )
+    title: Title = Field(description="its name for people, 100 characters at most")
+    version: Version = Field(
+        description="a text, so in quotes where it looks like a number; any change of it is an update"
+    )
+    description: Annotated[Words, Field(max_length=4000)] = Field(default="", description="a sentence or two")
+    compose: Beside = Field(default="docker-compose.yml", description="the template, beside app.yml")
+    web: WebSection | None = Field(
+        default=None, description="the app's web page; an app without one is headless, and gets no host port"
+    )
+    images: Mapping[ServiceName, ImageSection] = Field(
+        default_factory=dict,
+        description="services whose images are built on the box; the others' are pulled",
+    )
+    data: tuple[DataFolder, ...] = Field(
+        default=(),
+        max_length=100,
+        strict=False,
+        description="folders of the project that are the owner's: kept by uninstall, removed by a purge",
+    )
+    limits: LimitsSection = Field(
+        default_factory=LimitsSection,
+        description="what each service may use; where nothing is said, the box's defaults count",
+    )
+    permissions: tuple[str, ...] = Field(
+        default=(),
+        max_length=200,
+        strict=False,
+        description="what goes beyond what every app may: exactly the permissions that the "
+        "compose file needs",
+    )
+    main: ServiceName | None = Field(
+        default=None,
+        description="whose container is named as the app; none: the one named APP_IDENTIFIER, else the web "
+        "service, else the only one",
+    )
+    settings: Mapping[VariableName, SettingSection] = Field(
+        default_factory=dict,
+        description="variables by name, which the template's `environment` names without a value",
+    )
+    logs_may_leave: bool = Field(
+        default=True,
+        description="false forbids that the app's log lines are ever sent away from the box; nothing sends "
+        "any yet",
+    )
 
 
 _SECTIONS: Final[Mapping[str, type[BaseModel]]] = MappingProxyType(

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from homeport.catalog.policy_rules import RESERVED_NAMES
 from homeport.catalog.sizes import LARGEST_SIZE, parse_size
@@ -116,19 +116,24 @@ def _to_float(value: Any) -> Any:
     return float(value) if type(value) is int else value
 
 
-ServiceName = Annotated[str, AfterValidator(_service)]
+def _called(word: str) -> WithJsonSchema:
+    """What the page of app.yml's keys calls values of the type."""
+    return WithJsonSchema({"type": "string", "format": word})
+
+
+ServiceName = Annotated[str, AfterValidator(_service), _called("service")]
 ContextName = Annotated[str, AfterValidator(_context_name)]
-InnerPath = Annotated[str, AfterValidator(_inside), AfterValidator(_normal)]
-DataFolder = Annotated[InnerPath, AfterValidator(_owners)]
-InnerFolder = Annotated[str, AfterValidator(_folder_inside), AfterValidator(_normal)]
-Size = Annotated[int, BeforeValidator(_size), AfterValidator(_bounded)]
-UrlPath = Annotated[str, Field(max_length=1024), AfterValidator(_url_path)]
-Label = Annotated[str, AfterValidator(_label)]
+InnerPath = Annotated[str, AfterValidator(_inside), AfterValidator(_normal), _called("file")]
+DataFolder = Annotated[InnerPath, AfterValidator(_owners), _called("folder")]
+InnerFolder = Annotated[str, AfterValidator(_folder_inside), AfterValidator(_normal), _called("folder")]
+Size = Annotated[int, BeforeValidator(_size), AfterValidator(_bounded), _called("size")]
+UrlPath = Annotated[str, Field(max_length=1024), AfterValidator(_url_path), _called("URL path")]
+Label = Annotated[str, AfterValidator(_label), _called("label")]
 Version = Annotated[str, AfterValidator(_version)]
 VariableName = Annotated[str, AfterValidator(_variable)]
 FurtherContext = Annotated[str, AfterValidator(_further_context)]
-Beside = Annotated[InnerPath, AfterValidator(_beside)]
+Beside = Annotated[InnerPath, AfterValidator(_beside), _called("file")]
 Cpus = Annotated[float, BeforeValidator(_to_float), Field(gt=0, le=1024)]
-Memory = Annotated[Size, AfterValidator(_memory)]
+Memory = Annotated[Size, AfterValidator(_memory), _called("size")]
 Title = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_one_line)]
 Words = Annotated[str, AfterValidator(_seen)]

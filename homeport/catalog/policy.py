@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from homeport.catalog.durations import parse_duration
 from homeport.catalog.judgement import Judgement, Outcome
 from homeport.catalog.policy_files import (
     check_build,
@@ -34,6 +35,7 @@ from homeport.catalog.policy_rules import (
     LOGGING_DRIVERS,
     NETWORK_DRIVERS,
     REFUSED_LIMITS,
+    SHORTEST_INTERVAL_S,
 )
 from homeport.catalog.scope import LineOf, Scope, check_interpolation, check_keys, unknown_key
 from homeport.errors import Finding
@@ -116,6 +118,21 @@ def _check_container_name(name: Scope) -> Iterator[Finding]:
 
 def _check_healthcheck(check: Scope) -> Iterator[Finding]:
     yield from check_keys(check, "healthcheck")
+    for key in ("interval", "start_interval"):
+        if (given := check.get(key)) is not None:
+            yield from _check_interval(given)
+
+
+def _check_interval(interval: Scope) -> Iterator[Finding]:
+    """Each look starts a program that the engine pays for, outside the app's own limits."""
+    try:
+        often = 0 < parse_duration(interval.value) < SHORTEST_INTERVAL_S
+    except ValueError as error:
+        yield interval.finding("duration", f"{error}.", "Write a number and a unit: 30s, 1m30s.")
+        return
+    if often:
+        what = f"A look every {interval.value} keeps the box busy, past the app's limits."
+        yield interval.finding("health-interval", what, f"Write {SHORTEST_INTERVAL_S:g}s, or more.")
 
 
 def _check_logging(logging: Scope) -> Iterator[Finding]:

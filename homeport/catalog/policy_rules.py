@@ -87,6 +87,8 @@ CLOCK_FILES: Final = frozenset({"/etc/localtime", "/etc/timezone"})
 RESERVED_LABELS: Final = ("homeport.", "com.docker.")
 LOWEST_PORT: Final = 1024
 """Ports below it need a permission."""
+SHORTEST_INTERVAL_S: Final = 1.0
+"""Between two looks of a health check."""
 MOST_PORTS: Final = 100
 """Further ports that one template may publish, ranges written out."""
 

@@ -151,7 +151,7 @@ def of(make_definition: MakeDefinition, files: Mapping[str, str]) -> list[tuple[
         (APP, "    user: '0:0'\n", [("docker-compose.yml", "services.web.user", "user-root")]),
         (
             APP,
-            "    healthcheck: {test: [CMD, a], interval: 500ms}\n",
+            "    healthcheck: {test: [CMD, a], interval: 2s}\n",
             [("docker-compose.yml", "services.web.healthcheck.interval", "health-often")],
         ),
         (

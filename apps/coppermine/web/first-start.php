@@ -23,7 +23,6 @@ if (file_exists("$folder/unfinished")) {
 touch("$folder/unfinished");
 
 // What the installer would have asked for on its first seven pages, so that it begins with the eighth: the tables.
-$site = getenv('SITE');
 $account = ['admin_username' => 'home', 'admin_email' => 'home@home.example', 'admin_password' => bin2hex(random_bytes(8))];
 $answers = [
     'step' => 8, 'lang' => 'english', 'thumb_method' => 'gd2', 'db_type' => 'mysqli', 'db_host' => 'localhost',
@@ -31,7 +30,6 @@ $answers = [
 ];
 file_put_contents("$folder/config.tmp.php", '<?php $install_config = ' . var_export($answers, true) . ';');
 chdir('/usr/share/coppermine');
-$_SERVER['HTTP_HOST'] = $site;
 $_SERVER['PHP_SELF'] = '/install.php';
 $_SERVER['REQUEST_METHOD'] = 'GET';
 ob_start();
@@ -40,9 +38,11 @@ foreach ($account as $name => $value) {
     setTmpConfig($name, $value);
 }
 $error === '' and createAdmin();
-// As the program itself cannot be written to, the installer takes it that nothing is safe from other users here.
-foreach (['default_dir_mode' => '0755', 'default_file_mode' => '0644'] as $name => $mode) {
-    $error === '' and cpg_db_query("REPLACE INTO cpg_config VALUES ('$name', '$mode')");
+// The gallery is opened by port and by host name, so it takes its own address from the browser. And as its program cannot
+// be written to, the installer would have new files written by everybody.
+$set = ['ecards_more_pic_target' => '/', 'default_dir_mode' => '0755', 'default_file_mode' => '0644'];
+foreach ($set as $name => $value) {
+    $error === '' and cpg_db_query("REPLACE INTO cpg_config VALUES ('$name', '$value')");
 }
 ob_end_clean();
 $error === '' or $end(strip_tags($error));

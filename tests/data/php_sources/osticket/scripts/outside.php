@@ -1,0 +1,2 @@
+<?php
+// Stands beside upload/, as osTicket's scripts do; it belongs into no image.

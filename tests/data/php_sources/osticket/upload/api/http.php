@@ -1,0 +1,1 @@
+<?php echo "api of the stand-in";

@@ -1,11 +1,12 @@
-"""`homeport explain`: what an error's code means and what to do, and the page that lists all of them."""
+"""`homeport explain`: what an error's code means and what to do, and what definitions may say."""
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 import click
 
+from homeport.catalog.reference import Table, compose_tables, definition_tables, permission_tables
 from homeport.cli.main import Command, Context
 from homeport.errors import HomeportError, InvalidInputError
 
@@ -82,15 +83,65 @@ def markdown_table() -> str:
     return "| code | what it means | what to do |\n|---|---|---|\n" + "".join(rows)
 
 
+TOPICS: Final[Mapping[str, Callable[[], list[Table]]]] = {
+    "app.yml": definition_tables,
+    "compose": compose_tables,
+    "permissions": permission_tables,
+}
+"""What else can be explained: what a definition may say."""
+
+
+def topic_markdown(topic: str) -> str:
+    """The tables of a topic, as its page has them."""
+    return "\n".join(table.as_markdown() for table in TOPICS[topic]())
+
+
 @click.command(cls=Command)
-@click.argument("code", required=False)
-@click.option("--markdown", is_flag=True, help="Print the table of docs/troubleshooting.md.")
+@click.argument("word", metavar="[CODE|app.yml|compose|permissions]", required=False)
+@click.option("--markdown", is_flag=True, help="Print the table as it stands in the documentation.")
 @click.pass_obj
-def explain(context: Context, *, code: str | None, markdown: bool) -> None:
-    """Say what an error's code means and what to do about it; without one, list all codes."""
-    if markdown:
+def explain(context: Context, *, word: str | None, markdown: bool) -> None:
+    """Say what an error's code means and what to do about it; without one, list all codes.
+
+    With `app.yml`, `compose` or `permissions` it lists what a definition may say.
+    """
+    if word is not None and word in TOPICS:
+        _explain_topic(context, word, markdown=markdown)
+    elif markdown:
         click.echo(markdown_table(), nl=False)
+    else:
+        _explain_codes(context, word)
+
+
+def _explain_topic(context: Context, topic: str, *, markdown: bool) -> None:
+    tables = TOPICS[topic]()
+    if markdown:
+        click.echo(topic_markdown(topic), nl=False)
         return
+    shape = [
+        {
+            "title": _plain(table.title),
+            "words": _plain(table.words),
+            "rows": [dict(zip(table.heads, map(_plain, row), strict=True)) for row in table.rows],
+        }
+        for table in tables
+    ]
+    if context.answers_json(shape):
+        return
+    for table in tables:
+        for line in filter(None, (table.title, table.words)):
+            context.printer.say(_plain(line))
+        if table.rows:
+            rows = [[_plain(cell) for cell in row] for row in table.rows]
+            context.printer.table([head.upper() for head in table.heads], rows)
+
+
+def _plain(text: str) -> str:
+    """Without what marks words in a page."""
+    return text.replace("`", "")
+
+
+def _explain_codes(context: Context, code: str | None) -> None:
     known = meanings()
     if code is not None and code not in known:
         raise _unknown(code, known)

@@ -130,9 +130,14 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class WebPort:
-    """Where the app answers HTTP, as its owner reaches it."""
+    """Where the app answers HTTP, as its owner reaches it.
+
+    `port` is the one of the box on which an app in the box's own network listens itself; None: the app's host
+    port.
+    """
 
     path: str = "/"
+    port: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

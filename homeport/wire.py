@@ -36,7 +36,7 @@ def app_json(app: App) -> dict[str, Any]:
         "title": app.title,
         "version": app.version,
         "host_name": app.host_name,
-        "host_port": app.host_port if app.web else None,
+        "host_port": (app.web.port or app.host_port) if app.web else None,
         "path": app.web.path if app.web else None,
         "state": app.state.value,
         "desired": app.desired.value,

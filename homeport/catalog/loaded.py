@@ -69,6 +69,13 @@ class LoadedDefinition:
         web = self.definition.web
         return web is not None and self.template["services"][web.service].get("network_mode") == "host"
 
+    @property
+    def claimed_ports(self) -> frozenset[int]:
+        """The ports of the box that the app takes besides the host port it will be given."""
+        ports = {int(port["host_port"]) for port in self.shown_ports}
+        web = self.definition.web
+        return frozenset(ports | {web.port} if web and self.web_on_host else ports)
+
 
 def builds_images(loaded: LoadedDefinition) -> bool:
     """Whether installing the definition builds an image on the box."""

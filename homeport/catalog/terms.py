@@ -31,7 +31,7 @@ def settle_terms(
         "identifier": identifier,
         "host_name": check_host_name(full_host_name(host_label, domain)),
         "app_id": None if asked.app_id is None else check_app_id(asked.app_id),
-        "ports": sorted({port["host_port"] for port in loaded.shown_ports}),
+        "ports": sorted(loaded.claimed_ports),
         "permissions": [str(permission) for permission in granted],
         "settings": settle_settings(loaded.definition, asked.settings),
         "queue": queue_of(builds_images=builds_images(loaded)),

@@ -75,6 +75,26 @@ def test_a_definition_that_is_sent_is_installed_with_what_was_granted_and_set(
     assert leftovers(box, "sent") == []
 
 
+def test_an_app_in_the_boxs_own_network_is_reached_where_it_listens_and_its_port_is_claimed(
+    box: HomeportBox, engine_box: EngineBox
+) -> None:
+    publish_standin(engine_box, "acme/open:1", port=8123)
+    app_yml = 'name: open\ntitle: Open\nversion: "1"\npermissions: [host_network]\n'
+    files = {
+        "app.yml": app_yml + "web: {service: web, port: 8123, health: /}\n",
+        "docker-compose.yml": "services: {web: {image: 'acme/open:1', network_mode: host}}\n",
+    }
+
+    ended = box.succeed(push(box, files, permissions="host_network").json())
+    second = push(box, files, permissions="host_network", identifier="second")
+
+    assert (box.app("open")["host_port"], ended["result"]["host_port"]) == (8123, 8123)
+    assert box.visit("open").ok
+    assert (second.status_code, second.json()["facts"]["value"]) == (409, "8123")
+    box.succeed(box.uninstall("open", purge=True))
+    assert leftovers(box, "open") == []
+
+
 @pytest.mark.parametrize(
     ("query", "code"),
     [

@@ -8,22 +8,24 @@ from homeport.names import BASE_PORT
 from workers.tools import Tools
 
 
-def check_conflicts(tools: Tools, facts: ProjectFacts, rendered: RenderedProject, *, is_web: bool) -> None:
+def check_conflicts(
+    tools: Tools, facts: ProjectFacts, rendered: RenderedProject, *, web_port: int | None
+) -> None:
     """Returns if the project can have every port and name that it needs.
 
     Raises:
         PortInUseError: a process, or a container of somebody else's, holds a port.
         ForeignObjectError: a container, network or volume of one of its names exists and is not this app's.
     """
-    for port, protocol in ports_of(facts, rendered, is_web=is_web):
+    for port, protocol in ports_of(rendered, web_port=web_port):
         _check_port(tools, facts.identifier, port, protocol)
     _check_containers(tools, facts.identifier, _container_names(rendered))
     _check_kept_things(tools, facts.identifier, rendered)
 
 
-def ports_of(facts: ProjectFacts, rendered: RenderedProject, *, is_web: bool) -> list[tuple[int, str]]:
-    """The host's ports that the project publishes, each with `tcp` or `udp`."""
-    own = [(facts.host_port, "tcp")] if is_web else []
+def ports_of(rendered: RenderedProject, *, web_port: int | None) -> list[tuple[int, str]]:
+    """The host's ports on which the project answers, each with `tcp` or `udp`; the web page's first."""
+    own = [(web_port, "tcp")] if web_port is not None else []
     return own + [(port.host_port, port.protocol) for port in rendered.ports]
 
 

@@ -58,15 +58,15 @@ def remove_sources(context: InstallContext, run: StepRun) -> None:
 
 def reserve(context: InstallContext, run: StepRun) -> None:
     """Finds every conflict, keeps the host port, and records the app as being installed."""
-    tools, facts, definition = context.tools, context.facts, context.loaded.definition
-    check_conflicts(tools, facts, context.rendered, is_web=definition.web is not None)
+    tools, facts = context.tools, context.facts
+    check_conflicts(tools, facts, context.rendered, web_port=context.web_port)
     require_space_for_images(context)
     run.save(reserved_port=facts.host_port)
     if not tools.reserve_port(facts.host_port):
         run.log(
             f"Port {facts.host_port} is not kept out of the ephemeral ports: the kernel's list is read-only"
         )
-    wait_for_ports(tools, ports_of(facts, context.rendered, is_web=definition.web is not None), run)
+    wait_for_ports(tools, ports_of(context.rendered, web_port=context.web_port), run)
     with tools.database.write() as connection:
         if apps.find_app(connection, facts.identifier) is None:
             apps.add_app(connection, _new_app(context))
@@ -198,7 +198,7 @@ def record_installed(context: InstallContext, run: StepRun) -> None:
             facts={
                 "app_id": facts.app_id,
                 "host_name": facts.host_name,
-                "host_port": facts.host_port,
+                "host_port": context.web_port or facts.host_port,
                 "version": context.app_facts.version,
             },
             now=now,
@@ -219,7 +219,7 @@ def _new_app(context: InstallContext) -> App:
         state=AppState.INSTALLING,
         desired=DesiredState.RUNNING,
         limits=rendered.limits_sum,
-        web=WebPort(path=definition.web.path) if definition.web else None,
+        web=_web(context),
         data=rendered.data_folders,
         ports=tuple(port.as_json() for port in rendered.ports),
         catalog=context.catalog,
@@ -228,6 +228,13 @@ def _new_app(context: InstallContext) -> App:
         created_at=now,
         updated_at=now,
     )
+
+
+def _web(context: InstallContext) -> WebPort | None:
+    web = context.loaded.definition.web
+    if web is None:
+        return None
+    return WebPort(path=web.path, port=context.web_port if context.loaded.web_on_host else None)
 
 
 def _take_snapshot(definition: Path, project_dir: Path) -> None:

@@ -63,6 +63,14 @@ class InstallContext:
         parameters = self.running.job.parameters
         return None if self.copy.upload is not None else str(parameters.get("catalog") or SHIPPED)
 
+    @property
+    def web_port(self) -> int | None:
+        """The port of the box on which the web page answers; None for a headless app."""
+        web = self.loaded.definition.web
+        if web is None:
+            return None
+        return web.port if self.loaded.web_on_host else self.facts.host_port
+
     @cached_property
     def app_facts(self) -> ProjectFacts:
         """The instance, with its definition's version."""
@@ -143,7 +151,7 @@ class InstallContext:
             "identifier": self.facts.identifier,
             "app_id": self.facts.app_id,
             "host_name": self.facts.host_name,
-            "host_port": self.facts.host_port,
+            "host_port": self.web_port or self.facts.host_port,
             "builds": dict((self.running.record_of("fetch images") or {}).get("builds", {})),
         }
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from homeport.catalog.judgement import Outcome
-from homeport.catalog.policy_binds import check_outside, normal_path
+from homeport.catalog.policy_binds import check_outside, normal_path, usual_path
 from homeport.catalog.policy_rules import CLOCK_FILES, MOUNT_MODES, RESERVED_NAMES
 from homeport.catalog.scope import Scope, check_keys
 from homeport.errors import Finding
@@ -15,7 +15,7 @@ from homeport.placeholders import ORDER, replace_placeholders
 
 _PROJECT: Final = "WEBAPP_PATH"
 _ROOT: Final = "/project"
-_VOLUME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_VOLUME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]+")  # one letter would be a drive of Windows
 _INSIDE: Final = "Mount a folder of the project, `./data:/data`, or a named volume, `data:/data`."
 
 
@@ -42,7 +42,7 @@ class Mount:
             return None
         if (inside := self.inside) is not None:
             return f"./{inside}"
-        return normal_path(self.source) if self.source.startswith("/") else None
+        return usual_path(normal_path(self.source)) if self.source.startswith("/") else None
 
     @property
     def inside(self) -> str | None:

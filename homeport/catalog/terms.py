@@ -25,6 +25,7 @@ def settle_terms(
     name = loaded.definition.name
     identifier = check_identifier(name if asked.identifier is None else asked.identifier)
     host_label = identifier if asked.host_name is None else asked.host_name
+    settings = settle_settings(loaded.definition, asked.settings)  # before anybody is asked to grant anything
     granted = require_granted(loaded, parse_permissions(asked.permissions))
     return {
         "definition": name,
@@ -33,7 +34,7 @@ def settle_terms(
         "app_id": None if asked.app_id is None else check_app_id(asked.app_id),
         "ports": sorted(loaded.claimed_ports),
         "permissions": [str(permission) for permission in granted],
-        "settings": settle_settings(loaded.definition, asked.settings),
+        "settings": settings,
         "queue": queue_of(builds_images=builds_images(loaded)),
         "now": now,
     }

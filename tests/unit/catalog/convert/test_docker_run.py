@@ -100,9 +100,9 @@ def test_a_line_says_the_same_however_it_is_written(line: str) -> None:
         ("-v ./definition:/data", "volumes", ["./data:/data"]),
         ("-v /media/films:/films:ro", "volumes", ["/media/films:/films:ro"]),
         ("-v $XDG_RUNTIME_DIR/docker.sock:/s", "volumes", ["/var/run/docker.sock:/s"]),
-        ("--mount type=volume,src=v,dst=/data,readonly", "volumes", ["v:/data:ro"]),
+        ("--mount type=volume,src=vol,dst=/data,readonly", "volumes", ["vol:/data:ro"]),
         ("--mount type=bind,source=/opt/x,destination=/data", "volumes", ["./data:/data"]),
-        ("--mount source=v,target=/data,volume-nocopy", "volumes", ["v:/data:nocopy"]),
+        ("--mount source=vol,target=/data,volume-nocopy", "volumes", ["vol:/data:nocopy"]),
         (
             "--mount type=tmpfs,dst=/t,tmpfs-size=1m,tmpfs-mode=1770",
             "volumes",

@@ -45,6 +45,8 @@ _IMAGE = re.compile(
     r"(?=.{1,400}$)(?:[A-Za-z0-9.-]+(?::[0-9]{1,5})?/)?[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*"
     r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
 )
+_DOCKERS_OWN = re.compile(r"^(?:index\.)?docker\.io/")
+"""What Docker takes off a reference before it looks for the image on the box."""
 _IMAGE_ID = re.compile(r"(?:sha256:)?[0-9a-f]{12,64}")
 _CONTAINER_NAME = re.compile(r"APP_IDENTIFIER(?:[_.][a-z0-9_.-]+)?|[a-z0-9][a-z0-9_.-]*[_.]APP_IDENTIFIER")
 _RESTART = re.compile(r"no|always|unless-stopped|on-failure(?::[0-9]{1,4})?")
@@ -100,7 +102,7 @@ def _check_service(service: Scope) -> Iterator[Outcome]:
 
 def _check_image(image: Scope) -> Iterator[Finding]:
     text = image.value
-    if _IMAGE_ID.fullmatch(text) or text.startswith("homeport/"):
+    if _IMAGE_ID.fullmatch(text) or _DOCKERS_OWN.sub("", text).startswith("homeport/"):
         what = f"{text[:80]} names an image of this box, not of a registry."
         yield image.finding("image-local", what, "Name it as its registry does, or give a build context.")
     elif not _IMAGE.fullmatch(text):

@@ -27,12 +27,12 @@ _OURS: Final = ("/etc/homeport", "/opt/homeport", "/run/homeport", "/srv/homepor
 
 # Whoever may write there, or talk to what listens there, commands the host's own programs or terminals.
 _SYSTEM: Final = re.compile(
-    r"/(?:etc|boot|usr|bin|sbin|lib(?:32|64|x32)?|root|proc|sys|run/(?:sudo|udev)|var/cache/apt"
+    r"/(?:etc|boot|usr|bin|sbin|lib(?:32|64|x32)?|root|proc|sys|run/(?:sudo|udev)|var/cache(?:/apt|$)"
     r"|var/lib/(?:apt|cloud|dpkg|pam|polkit-1|sudo|systemd))(?:/|$)"
 )
 _COMMANDING: Final = ("/dev/console", "/dev/pts", "/run/systemd", "/var/spool/cron", "/var/spool/at")
 _WHOLE: Final = re.compile(
-    r"/(?:dev|etc|boot|usr|bin|sbin|lib(?:32|64|x32)?|root)|/var/lib|/run/user(?:/[^/]+)?"
+    r"/(?:dev|etc|boot|usr|bin|sbin|lib(?:32|64|x32)?|root)|/var/(?:lib|spool)|/run/user(?:/[^/]+)?"
 )
 _PROCESS: Final = re.compile(r"/proc/(?:[0-9]+|self|thread-self)(?:/|$)")
 _PLAIN_MODES: Final = frozenset({"ro", "rw", "cached", "delegated", "consistent"})
@@ -86,11 +86,15 @@ def normal_path(source: str) -> str:
 
 def _without_links(path: str) -> str:
     """The path as lists have it: in small letters, without blanks around, and by its usual links' ends."""
-    real = path.strip().casefold()
+    return usual_path(path.strip().casefold())
+
+
+def usual_path(path: str) -> str:
+    """The plain path by the end of the links that every host of these years has."""
     for link, end in (("/var/run", "/run"), ("/var/lock", "/run/lock")):
-        if real.startswith(f"{link}/"):
-            real = end + real.removeprefix(link)
-    return real
+        if path.startswith(f"{link}/"):
+            return end + path.removeprefix(link)
+    return path
 
 
 def _holds_engine(real: str) -> bool:

@@ -186,7 +186,16 @@ def test_a_service_that_asks_for_too_much_is_refused_by_key_and_line(
     assert findings[0].remedy
 
 
-@pytest.mark.parametrize("image", ["sha256:" + "a" * 64, "a" * 64, "homeport/wiki-web:1"])
+@pytest.mark.parametrize(
+    "image",
+    [
+        "sha256:" + "a" * 64,
+        "a" * 64,
+        "homeport/wiki-web:1",
+        "docker.io/homeport/wiki-web:1",
+        "index.docker.io/homeport/wiki-web:1",
+    ],
+)
 def test_images_of_the_box_are_not_for_templates(image: str) -> None:
     (finding,) = check(f"services:\n  web:\n    image: {image}\n")
 

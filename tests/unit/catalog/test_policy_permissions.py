@@ -223,6 +223,7 @@ def test_what_no_permission_opens_is_refused(text: str, rule: str, key: str) -> 
         ("/run/user", "bind-forbidden"),
         ("/run/user/1000", "bind-forbidden"),
         ("/var/spool/cron", "bind-forbidden"),
+        ("/var/spool", "bind-forbidden"),
         ("/dev/pts", "bind-forbidden"),
         ("/dev/pts/0", "bind-forbidden"),
         ("/proc/1/root", "bind-forbidden"),
@@ -259,6 +260,8 @@ def test_paths_that_lead_to_the_whole_host_are_never_mounted(source: str, rule: 
         "/proc/sys",
         "/sys",
         "/sys/fs/cgroup",
+        "/var/cache",
+        "/var/cache/apt",
     ],
 )
 def test_the_system_is_mounted_for_reading_alone(source: str) -> None:
@@ -284,6 +287,15 @@ def test_folders_of_the_host_are_not_labelled_anew(text: str) -> None:
 
 def test_a_folder_below_one_that_is_written_is_not_mounted() -> None:
     judgement = judge_service("volumes: ['/srv/media:/m', '/srv/media/film:/f:ro']")
+
+    assert [finding.rule for finding in judgement.findings] == ["bind-nested"]
+
+
+@pytest.mark.parametrize(("above", "below"), [("/run", "/var/run"), ("/var/run", "/run")])
+def test_a_folder_below_one_that_is_written_is_not_mounted_by_another_name_either(
+    above: str, below: str
+) -> None:
+    judgement = judge_service(f"volumes: ['{above}/samba:/m', '{below}/samba/share:/f']")
 
     assert [finding.rule for finding in judgement.findings] == ["bind-nested"]
 

@@ -36,6 +36,7 @@ _VARYING = (
     (re.compile(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|\+00:00)?"), "TIME"),
     (re.compile(r"\b[0-9][0-9.,]* ?(?:ms|s|min)\b"), "DURATION"),
     (re.compile(r"\b[0-9][0-9.,]* ?(?:B|[KMG]i?B)\b"), "SIZE"),
+    (re.compile(r"\b[0-9]+ lines?\b"), "LINES"),  # of an app's log: how often it was asked until it answered
     (re.compile(r"[ \t]+"), " "),
 )
 

@@ -90,8 +90,8 @@ def test_a_page_is_read_as_files_commands_and_what_they_print() -> None:
 
 
 def test_what_differs_from_run_to_run_does_not_count_and_all_else_does() -> None:
-    shown = "built in 3 s (12.5 MiB), 2 lines"
+    shown = "built in 3 s (12.5 MiB), 2 services"
 
-    assert difference("x", shown, "built  in 71 ms (9 B), 2 lines\n") == []
-    assert difference("x", shown, "built in 3 s (12.5 MiB), 3 lines\n") != []
+    assert difference("x", shown, "built  in 71 ms (9 B), 2 services\n") == []
+    assert difference("x", shown, "built in 3 s (12.5 MiB), 3 services\n") != []
     assert difference("x", "", "a warning\n") != []

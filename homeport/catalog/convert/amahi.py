@@ -152,6 +152,7 @@ class _Conversion:
             build, tags = _build(command)
             for service in services.values():
                 if service.get("image") in tags and "build" not in service:
+                    del service["image"]  # Homeport names what it builds
                     service["build"] = build
                     self._used_commands.add(number)
         return services

@@ -308,13 +308,17 @@ class _Reading:
         return {name: value or {} for name, value in declared.items() if not name.startswith("x-")}
 
     def _configs(self, top: Mapping[str, Any]) -> dict[str, Any]:
-        """Configs with their text, where their file was given."""
+        """Configs with their text; where it was not given, it is empty."""
         configs = self._declared(top, "configs")
         for name, config in configs.items():
+            if isinstance(config, dict) and isinstance(config.get("content"), str):
+                continue
             file = config.get("file") if isinstance(config, dict) else None
             text = self._around.files.get(posixpath.normpath(file)) if isinstance(file, str) else None
-            if text is not None:
-                configs[name] = {"content": text}
+            if text is None:
+                why = "Its text is not here: write it under `content`, which is empty."
+                self._note(NoteKind.ASSUMED, ("configs", name), why)
+            configs[name] = {"content": text or ""}
         return configs
 
     def _line(self, path: KeyPath) -> int:

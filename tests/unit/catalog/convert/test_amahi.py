@@ -207,6 +207,21 @@ def test_an_image_that_the_script_builds_is_built_on_the_box() -> None:
     assert draft.files == {"img/Dockerfile": "FROM scratch\n"}
 
 
+def test_what_a_built_image_is_called_is_homeports_own(tmp_path: Path) -> None:
+    draft = read_amahi(
+        "cat > Dockerfile <<END\nFROM debian:12\nEND\ndocker build -t APP_IDENTIFIER/php .\n"
+        "docker run -d --name APP_IDENTIFIER -p HOST_PORT:80 APP_IDENTIFIER/php\n",
+        name="app",
+    )
+    folder = tmp_path / "app"
+    folder.mkdir()
+
+    written = write_definition(draft)
+
+    assert list(_load(written, folder).template["services"]) == ["php"]
+    assert not [note for note in written.notes if "without notice" in note.why]
+
+
 def test_containers_started_one_by_one_are_services_of_one_app(tmp_path: Path) -> None:
     draft = read_amahi(
         "P=$RANDOM\n"

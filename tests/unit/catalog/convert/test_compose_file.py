@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from homeport.catalog.convert import convert
 from homeport.catalog.convert.compose_file import MAX_BYTES, Surroundings, read_compose
 from homeport.catalog.convert.draft import Draft, NoteKind
 from homeport.errors import NotConvertibleError
@@ -198,13 +199,18 @@ def test_files_of_variables_are_read_where_they_are_given() -> None:
     assert "other.env is not here" in note
 
 
-def test_texts_of_configs_are_taken_from_files() -> None:
-    draft = read_compose(
-        "services: {web: {image: nginx}}\nconfigs: {a: {file: ./a.conf}, b: {file: b}}\n",
-        around=Surroundings(files={"a.conf": "text\n"}),
+def test_texts_of_configs_are_taken_from_files_and_asked_for_where_they_are_not_there() -> None:
+    text = (
+        "services: {web: {image: nginx:1, configs: [a, b, c, d]}}\n"
+        "configs: {a: {file: ./a.conf}, b: {file: b}, c: {external: true}, d: {content: d}}\n"
     )
+    draft = read_compose(text, around=Surroundings(files={"a.conf": "text\n"}))
 
-    assert draft.configs == {"a": {"content": "text\n"}, "b": {"file": "b"}}
+    texts = {name: config["content"] for name, config in draft.configs.items()}
+    assert texts == {"a": "text\n", "b": "", "c": "", "d": "d"}
+    asked = [note.split(": ")[1] for note in _notes(draft, NoteKind.ASSUMED)]
+    assert asked == ["configs.b", "configs.c"]
+    assert "content: d" in convert(text).files["docker-compose.yml"]
 
 
 def test_the_folder_of_the_app_is_the_definitions_own() -> None:

@@ -126,9 +126,12 @@ _CAPABILITIES: Final[Mapping[str, Described]] = {
     "LINUX_IMMUTABLE": Described(Risk.LOW, "It may make its files unchangeable."),
 }
 
+# To the end of the path: a volume group may be called media, and its disk /dev/media/root.
 _HARMLESS_DEVICES: Final = re.compile(
-    r"/dev/(?:dri|snd|video|media|tty(?:USB|ACM|AMA|S)|serial|input|usb/lp|net/tun$|fuse$|cec|rtc|apex_)"
+    r"/dev/(?:(?:dri|serial|snd)(?:/[\w./+-]+)?|(?:video|media|usb/lp|cec|rtc|apex_)[0-9]*"
+    r"|tty(?:USB|ACM|AMA|S)[0-9]+|net/tun|fuse)"
 )
+_KEYBOARDS: Final = re.compile(r"/dev/(?:input(?:/.*)?|uinput|hidraw[0-9]+)")
 _DISKS: Final = re.compile(
     r"/dev/(?:sd|hd|vd|xvd|nvme|mmcblk|mapper|dm-|md|loop|disk|sg|block|char|nbd|zd|rbd|bcache|pmem|mem$|kmem$|port$|root$)"
 )
@@ -137,22 +140,36 @@ _DISKS: Final = re.compile(
 def _device(path: str) -> Described:
     if _DISKS.match(path):
         return Described(Risk.FULL, f"It reads and writes {path}, past every file's owner.")
-    if _HARMLESS_DEVICES.match(path):
+    if _KEYBOARDS.fullmatch(path):
+        return Described(Risk.HIGH, f"It reads what is typed and clicked at this box ({path}).")
+    if _HARMLESS_DEVICES.fullmatch(path):
         return Described(Risk.LOW, f"It uses the device {path}.")
     return Described(Risk.HIGH, f"It uses the device {path}, whatever that may be.")
 
 
-_MESSAGE_BUS: Final = re.compile(r"(?:/var)?/run/dbus(?:/|:|$)")
+_MESSAGE_BUS: Final = re.compile(r"/run/dbus(?:/|$)")
+
+
+_ROOTS_SERVICES: Final = re.compile(
+    r"/run/(?:lxd|incus|libvirt|snapd)[^/]*(?:/|$)|/var/(?:snap|lib)/(?:lxd|incus)(?:/|$)"
+)
+_SOCKETS: Final = re.compile(r"/run/.*|.*[.-]sock(?:et)?")
 
 
 def _bind(value: str) -> Described:
-    if _MESSAGE_BUS.match(value):
-        return Described(
-            Risk.FULL, "It speaks to the services of this box as root does, and so commands them."
-        )
+    path = value.removesuffix(":ro").replace("/var/run/", "/run/", 1)
+    if path == "/proc":
+        # by /proc/PID/root and environ, which a mount that is read-only does not close
+        words = "It reads and changes the files, and reads the passwords, of the other apps of this box."
+        return Described(Risk.FULL, words)
+    if _MESSAGE_BUS.match(path) or _ROOTS_SERVICES.match(path):
+        words = "It speaks to services of this box that act as root for whoever asks, and so commands it."
+        return Described(Risk.FULL, words)
+    listens = ", and speaks to whatever program listens there" if _SOCKETS.fullmatch(path) else ""
+    path = value.removesuffix(":ro")
     if value.endswith(":ro"):
-        return Described(Risk.HIGH, f"It reads {value.removesuffix(':ro')} of this box.")
-    return Described(Risk.HIGH, f"It reads, changes and deletes what is in {value} of this box.")
+        return Described(Risk.HIGH, f"It reads {path} of this box{listens}.")
+    return Described(Risk.HIGH, f"It reads, changes and deletes what is in {path} of this box{listens}.")
 
 
 def _capability(name: str) -> Described:

@@ -49,11 +49,21 @@ def test_every_permission_is_told_in_a_sentence_and_is_no_trifle(kind: Permissio
         (["namespace:pid", "capability:SYS_PTRACE"], Risk.FULL),
         (["host_network", "capability:NET_ADMIN"], Risk.FULL),
         (["capability:NET_ADMIN"], Risk.HIGH),
-        (["bind:/proc:ro"], Risk.HIGH),
+        (["bind:/proc:ro"], Risk.FULL),
         (["bind:/proc:ro", "capability:SYS_PTRACE"], Risk.FULL),
         (["bind:/run/dbus:ro"], Risk.FULL),
         (["bind:/var/run/dbus/system_bus_socket"], Risk.FULL),
         (["bind:/run/dbusy"], Risk.HIGH),
+        (["bind:/run/libvirt/libvirt-sock:ro"], Risk.FULL),
+        (["bind:/var/run/lxd.socket:ro"], Risk.FULL),
+        (["bind:/var/lib/incus/unix.socket"], Risk.FULL),
+        (["device:/dev/media0"], Risk.LOW),
+        (["device:/dev/media/root"], Risk.HIGH),
+        (["device:/dev/dri/renderD128"], Risk.LOW),
+        (["device:/dev/ttyUSB0"], Risk.LOW),
+        (["device:/dev/serial/by-id/usb-Zigbee_0x00-if00"], Risk.LOW),
+        (["device:/dev/input/event0"], Risk.HIGH),
+        (["device:/dev/input"], Risk.HIGH),
     ],
 )
 def test_the_rating_is_that_of_the_gravest_alone_or_together(texts: list[str], risk: Risk) -> None:
@@ -61,6 +71,13 @@ def test_the_rating_is_that_of_the_gravest_alone_or_together(texts: list[str], r
 
     assert rating.risk is risk
     assert len(rating.reasons) >= len(texts)
+
+
+def test_a_socket_that_is_mounted_read_only_is_spoken_to_all_the_same() -> None:
+    for path in ("/run/acpid.socket", "/var/run/ups", "/srv/mail/lmtp.sock"):
+        assert "speaks to whatever" in describe(Permission.parse(f"bind:{path}:ro")).words
+
+    assert "speaks" not in describe(Permission.parse("bind:/srv/media:ro")).words
 
 
 def test_the_gravest_reason_comes_first() -> None:

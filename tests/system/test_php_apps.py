@@ -75,6 +75,13 @@ def signs_in(box: HomeportBox, name: str, password: str) -> bool:
     return requests.post(url, data={user: "home", secret: password}, timeout=10).text == "signed in"
 
 
+def drop_database(engine: EngineBox, name: str) -> None:
+    database = engine.client.containers.get(f"homeport-{name}-db-1")
+    client = ["mariadb", "--user=mysql", "--socket=/run/mysqld/mysqld.sock"]
+    code, output = database.exec_run([*client, f"--execute=DROP DATABASE {name}"])
+    assert code == 0, output
+
+
 def answers(box: HomeportBox, name: str) -> bool:
     try:
         return box.visit(name).ok
@@ -133,7 +140,9 @@ def test_an_app_is_built_from_a_file_configures_itself_and_keeps_what_it_holds(
     assert runs(engine_box, name, "test", "-e", in_image_alone)
     for left_behind in ("/tmp/source.zip", "/usr/bin/unzip", f"/usr/share/{name}/install.php"):
         assert not runs(engine_box, name, "test", "-e", left_behind), left_behind
-    users = {row[0] for row in engine_box.client.containers.get(name).top(ps_args="-eo user,pid")["Processes"]}
+    users = {
+        row[0] for row in engine_box.client.containers.get(name).top(ps_args="-eo user,pid")["Processes"]
+    }
     assert users == {"www-data"}
 
     box.succeed(box.uninstall(name))
@@ -170,6 +179,7 @@ def test_a_first_start_that_was_broken_off_begins_anew_and_a_full_database_is_le
     container.stop(timeout=5)
     config.unlink()
     (folder / "unfinished").touch()
+    drop_database(engine_box, name)  # as if it had been broken off while it was about to begin anew
     container.start()
     wait_until(lambda: answers(box, name), what="its page", timeout_s=30)
     assert not signs_in(box, name, password.strip())

@@ -9,18 +9,19 @@ $end = function (string $why): never {
 };
 
 mysqli_report(MYSQLI_REPORT_OFF);
-for ($left = 120; !($database = @mysqli_connect('localhost', 'www-data', '', 'coppermine')); $left--) {
+for ($left = 120; !($database = @mysqli_connect('localhost', 'www-data', '')); $left--) {
     $left > 0 or $end('the database does not answer, ' . mysqli_connect_error());
     sleep(1);
 }
 if (file_exists("$folder/unfinished")) {
-    $database->query('DROP DATABASE coppermine')
+    $database->query('DROP DATABASE IF EXISTS coppermine')
         and $database->query('CREATE DATABASE coppermine CHARACTER SET utf8mb4')
         or $end($database->error);
-} elseif ($database->query('SHOW TABLES')->num_rows > 0) {
+} elseif (!($tables = $database->query('SHOW TABLES FROM coppermine')) || $tables->num_rows > 0) {
     $end('the database is one of an earlier Coppermine, whose data/config.inc.php is missing. Put it back.');
 }
 touch("$folder/unfinished");
+@unlink("$folder/config.inc.php");  // an empty one, which was just about to be written
 
 // What the installer would have asked for on its first seven pages, so that it begins with the eighth: the tables.
 $account = ['admin_username' => 'home', 'admin_email' => 'home@home.example', 'admin_password' => bin2hex(random_bytes(8))];

@@ -9,14 +9,15 @@ $end = function (string $why): never {
 };
 
 mysqli_report(MYSQLI_REPORT_OFF);
-for ($left = 120; !($database = @mysqli_connect('localhost', 'www-data', '', 'osticket')); $left--) {
+for ($left = 120; !($database = @mysqli_connect('localhost', 'www-data', '')); $left--) {
     $left > 0 or $end('the database does not answer, ' . mysqli_connect_error());
     sleep(1);
 }
 if (file_exists("$folder/unfinished")) {
-    $database->query('DROP DATABASE osticket') and $database->query('CREATE DATABASE osticket CHARACTER SET utf8')
+    $database->query('DROP DATABASE IF EXISTS osticket')
+        and $database->query('CREATE DATABASE osticket CHARACTER SET utf8')
         or $end($database->error);
-} elseif ($database->query('SHOW TABLES')->num_rows > 0) {
+} elseif (!($tables = $database->query('SHOW TABLES FROM osticket')) || $tables->num_rows > 0) {
     $end('the database is one of an earlier osTicket, whose data/ost-config.php is missing. Put it back.');
 }
 touch("$folder/unfinished");

@@ -54,6 +54,19 @@ def shown_source(source: str) -> str:
     return urlunsplit((parts.scheme, netloc, parts.path, "…" if parts.query else "", ""))
 
 
+def hide_secrets(text: str, source: str) -> str:
+    """The text, which may quote the source or parts of it, with no more of it than may be shown."""
+    text = text.replace(source, shown_source(source))
+    try:
+        parts = urlsplit(source)
+    except ValueError:
+        return text
+    secrets = [parts.netloc.rpartition("@")[0], parts.query]
+    for secret in (secret for secret in secrets if secret):
+        text = text.replace(secret, "…")
+    return text
+
+
 def _settle_path(source: str, kind: CatalogKind | None) -> tuple[CatalogKind, str]:
     path = posixpath.normpath("/" + source.lstrip("/"))
     if not source.isprintable() or ".." in source.split("/"):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from homeport.catalog.addresses import shown_source
+from homeport.catalog.addresses import hide_secrets, shown_source
 from homeport.errors import (
     ArchiveRefusedError,
     CatalogUnavailableError,
@@ -96,7 +96,7 @@ def gather(
 
 
 def folder_bytes(folder: Path) -> int:
-    """What the files in the folder have together; those that vanish meanwhile have nothing."""
+    """What the files in the folder take of the disk together; those that vanish meanwhile take nothing."""
     return sum(_size(path) for path in folder.rglob("*"))
 
 
@@ -105,7 +105,7 @@ def unavailable(source: str, why: str, remedy: str = "") -> CatalogUnavailableEr
     shown = shown_source(source)
     return CatalogUnavailableError(
         f"Definitions cannot be fetched from {shown}.",
-        why=why.replace(source, shown),
+        why=hide_secrets(why, source),
         remedy=remedy or "Look at the source, then refresh the catalog again.",
         source=shown,
     )
@@ -122,6 +122,7 @@ def too_large(source: str, settings: Settings) -> CatalogUnavailableError:
 
 def _size(path: Path) -> int:
     try:
-        return path.lstat().st_size
+        status = path.lstat()
     except OSError:
         return 0
+    return max(status.st_size, status.st_blocks * 512)  # a file of one byte has a whole block

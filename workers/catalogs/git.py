@@ -22,6 +22,8 @@ _HEAD: Final = "FETCH_HEAD"
 _LISTING_BYTES: Final = 4 * 1024 * 1024  # names of some ten thousand folders
 _SLOW_BYTES_S: Final = 100  # a server that sends less for a minute has gone
 _SLOW_S: Final = 60
+_LARGEST_PIECE: Final = "128m"  # a pack of a kilobyte may say that it unpacks to terabytes
+_STREAMED_FROM: Final = "16m"  # files above are never in memory as a whole
 _ARCHIVE_CEILING_S: Final = 120
 _TREE = re.compile(r"\d{6} tree [0-9a-f]{40,64}\t([^/\n]+)")
 
@@ -150,10 +152,11 @@ def _environment(source: str, work: Path, settings: Settings) -> Mapping[str, st
     is_path = source.startswith("/")
     base = program_environment()
     lines = [
-        _section("core", hooksPath="/dev/null", fsmonitor="false"),
+        _section("core", hooksPath="/dev/null", fsmonitor="false", bigFileThreshold=_STREAMED_FROM),
         _section("credential", helper=""),
         _section("fetch", recurseSubmodules="false", unpackLimit="1"),
         _section("gc", auto="0"),
+        _section("pack", threads="1"),
         _section("http", lowSpeedLimit=str(_SLOW_BYTES_S), lowSpeedTime=str(_SLOW_S)),
         _section('remote "source"', url=source),
     ]
@@ -169,6 +172,7 @@ def _environment(source: str, work: Path, settings: Settings) -> Mapping[str, st
         **base,
         "HOME": str(work),
         "LC_ALL": "C",
+        "GIT_ALLOC_LIMIT": _LARGEST_PIECE,
         "GIT_ALLOW_PROTOCOL": "file" if is_path else "https",
         "GIT_CONFIG_GLOBAL": str(configuration),
         "GIT_CONFIG_NOSYSTEM": "1",

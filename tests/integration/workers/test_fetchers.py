@@ -15,6 +15,7 @@ from homeport.plans import Control
 from homeport.settings import Settings
 from tests.harness.definitions import headless_app
 from tests.harness.https_site import HttpsSite, commit, packed, write_tree
+from tests.harness.inflating_repository import inflating_repository
 from workers.catalogs import FETCHERS, Fetched
 
 NOBODY = 65534
@@ -207,6 +208,30 @@ def test_a_repository_that_is_too_large_is_not_fetched_whole(fetch: Fetch, tmp_p
 
     with pytest.raises(CatalogUnavailableError, match="holds more than"):
         fetch(CatalogKind.GIT, source, catalog_max_bytes=1024 * 1024)
+
+
+def test_a_small_pack_that_unpacks_to_a_great_deal_does_not_fill_the_memory(
+    fetch: Fetch, tmp_path: Path
+) -> None:
+    source = inflating_repository(tmp_path / "large.git", mebibytes=200)
+
+    with pytest.raises(CatalogUnavailableError, match="git fetch ended"):
+        fetch(CatalogKind.GIT, source)
+
+
+def test_many_tiny_files_count_with_the_space_that_they_take(fetch: Fetch, tmp_path: Path) -> None:
+    tiny = {f"notes/{number}": "x" for number in range(400)}
+    write_tree(tmp_path / "mine" / "wiki", {**WIKI, **tiny})
+
+    with pytest.raises(CatalogUnavailableError, match="1 MiB"):
+        fetch(CatalogKind.FOLDER, tmp_path / "mine", catalog_max_bytes=1024 * 1024)
+
+
+def test_what_stands_in_the_query_of_an_address_is_told_to_nobody(fetch: Fetch) -> None:
+    with pytest.raises(CatalogUnavailableError) as refused:
+        fetch(CatalogKind.INDEX, "https://127.0.0.1:1/index.json?key=secret")
+
+    assert "secret" not in json.dumps(refused.value.problem().as_json())
 
 
 def test_an_index_s_archives_are_verified_and_unpacked(fetch: Fetch, target: Path, site: HttpsSite) -> None:

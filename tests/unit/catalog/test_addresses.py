@@ -2,7 +2,7 @@
 
 import pytest
 
-from homeport.catalog.addresses import settle_source, shown_source
+from homeport.catalog.addresses import hide_secrets, settle_source, shown_source
 from homeport.errors import InvalidInputError
 from homeport.models import CatalogKind
 
@@ -98,6 +98,19 @@ def test_what_cannot_be_a_source_is_refused_with_the_reason(
 )
 def test_what_may_be_secret_in_an_address_is_not_shown(source: str, shown: str) -> None:
     assert shown_source(source) == shown
+
+
+@pytest.mark.parametrize(
+    "source", ["https://me:secret@example.org/i.json", "https://example.org/i.json?key=secret"]
+)
+@pytest.mark.parametrize(
+    "told", ["{}", "Max retries exceeded with url: /i.json?key=secret", "for me:secret@"]
+)
+def test_what_is_told_of_a_source_quotes_nothing_that_may_be_secret(source: str, told: str) -> None:
+    text = hide_secrets(told.format(source), source)
+
+    assert "key=secret" not in text or "key=" not in source
+    assert "me:secret" not in text or "me:" not in source
 
 
 def test_a_refusal_tells_no_password() -> None:

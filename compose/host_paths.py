@@ -1,6 +1,7 @@
 """Whether what an owner granted of the host is there, and is what it is called."""
 
 import stat
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
@@ -10,7 +11,13 @@ from homeport.errors import Finding, PolicyRefusedError
 _RUN: Final = ("/var/run/", "/run/")
 """The one is a link to the other on every host of these years."""
 _LINKED_TO_USR: Final = frozenset({"bin", "etc", "lib", "lib32", "lib64", "libx32", "sbin"})
+_PROGRAM: Final = Path(__file__).resolve().parents[1]
 _SOCKET: Final = "/run/docker.sock"
+
+
+def program_folders() -> list[Path]:
+    """Where this program itself lies, with its Python environment: who writes there is root."""
+    return [_PROGRAM, Path(sys.prefix)] if sys.prefix != sys.base_prefix else [_PROGRAM]
 
 
 def check_host_paths(paths: Iterable[str], kept: Iterable[Path]) -> None:

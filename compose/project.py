@@ -7,7 +7,7 @@ from pathlib import Path
 from compose.created_terms import created_terms
 from compose.failures import failed_dependency, foreign_container, port_in_the_way, start_failure
 from compose.health import dependency_error
-from compose.host_paths import check_host_paths
+from compose.host_paths import check_host_paths, program_folders
 from compose.program import compose_environment, compose_words
 from compose.progress import ComposeProgress
 from compose.resolved import resolve_project
@@ -84,7 +84,13 @@ class ProjectRunner:
         resolved = resolve_project(self._settings, project_dir, project, control=control)
         require_covered(resolved_terms(resolved, rendered, project_dir), granted)
         settings, makeup = self._settings, self._engine.makeup()
-        kept = [settings.state_dir, settings.run_dir, settings.catalog_dir, makeup.root_dir]
+        kept = [
+            settings.state_dir,
+            settings.run_dir,
+            settings.catalog_dir,
+            makeup.root_dir,
+            *program_folders(),
+        ]
         check_host_paths(rendered.host_paths, kept)
         self._make(project_dir, project, rendered.objects, control, log)
         inspection = self._engine.inspect_project(

@@ -14,6 +14,7 @@ from homeport.catalog.policy_rules import ALLOWED, FORBIDDEN, FORBIDDEN_IN_SERVI
 from homeport.catalog.reader import read_definition
 from homeport.catalog.reference import compose_tables, definition_tables, permission_tables
 from homeport.cli.explain import TOPICS, topic_markdown
+from homeport.cli.granting import RISK_WORDS
 from homeport.permissions import NAMESPACES, SECURITY_OPTIONS, Permission, PermissionKind
 from homeport.risks import Risk
 
@@ -63,6 +64,13 @@ def test_every_kind_of_permission_is_shown_with_its_risk() -> None:
     for kind, values in (("namespace", NAMESPACES), ("security_opt", SECURITY_OPTIONS)):
         assert {permission.value for permission in shown if permission.kind == kind} == values
     assert {row[2] for row in table.rows} == {Risk.LOW, Risk.HIGH, Risk.FULL}
+
+
+def test_the_page_has_the_ratings_in_the_words_that_owners_are_told() -> None:
+    page = (DOCS / "permissions.md").read_text(encoding="utf-8")
+
+    for risk in Risk:
+        assert f"| {risk} | {RISK_WORDS[risk].partition(': ')[2]} |" in page
 
 
 def test_every_key_that_the_policy_knows_is_in_the_tables() -> None:

@@ -45,7 +45,10 @@ def read_query(request: web.Request, model: type[Model]) -> Model:
 
 def _refused(what: str, error: ValidationError, prefix: str) -> InvalidInputError:
     errors = [
-        {"pointer": prefix + "/".join(str(part) for part in item["loc"]), "detail": item["msg"]}
+        {
+            "pointer": prefix + "/".join(str(part) for part in item["loc"]),
+            "detail": item["msg"].removeprefix("Value error, "),
+        }
         for item in error.errors(include_url=False, include_context=False, include_input=False)[:50]
     ]
     why = "; ".join(f"{item['pointer']}: {item['detail']}" for item in errors)

@@ -4,6 +4,7 @@ A permission is a word, or a word and a value: `privileged`, `capability:NET_ADM
 Definitions declare them, owners grant them, and the policy finds out which ones a compose file needs.
 """
 
+import difflib
 import posixpath
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -94,8 +95,7 @@ class Permission:
         try:
             kind = PermissionKind(word)
         except ValueError as error:
-            known = ", ".join(known.value for known in PermissionKind)
-            raise ValueError(f"there is no permission {word[:60]!r}; known are {known}") from error
+            raise ValueError(f"there is no permission {word[:60]!r}; {_meant(text)}") from error
         if kind in _WITHOUT_VALUE:
             if value or text.endswith(":"):
                 raise ValueError(f"{kind.value} has no value: write `{kind.value}`")
@@ -126,6 +126,18 @@ class PermissionChange:
     added: tuple[Permission, ...]
     """What the owner has to grant anew."""
     removed: tuple[Permission, ...]
+
+
+def _meant(text: str) -> str:
+    """What somebody who wrote something else than a permission may have had in mind."""
+    for kind in (PermissionKind.CAPABILITY, PermissionKind.BIND, PermissionKind.SECURITY_OPT):
+        try:
+            return f"write `{kind.value}:{_VALUES[kind](text)}`"
+        except ValueError:
+            continue
+    known = [kind.value for kind in PermissionKind]
+    near = difflib.get_close_matches(text.partition(":")[0].lower(), known, n=1)
+    return f"the nearest is {near[0]}" if near else f"known are {', '.join(known)}"
 
 
 def parse_permissions(texts: Iterable[str]) -> tuple[Permission, ...]:

@@ -8,7 +8,8 @@ HIDDEN: Final = "***"
 """What is shown in place of a secret value."""
 
 _SECRET: Final = re.compile(
-    r"(?:^|_)PASS(?:_|$)|PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|API_?KEY|(?:^|_)KEY$", re.IGNORECASE
+    r"(?:^|_)PASS(?:_|$)|PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|(?:API|AUTH)_?KEY|(?:^|_)KEY$|_PWD$",
+    re.IGNORECASE,
 )
 _NO_SECRET: Final = re.compile(
     r"_FILE$|_PATH$|EXPIR|LIFETIME|TTL|ALLOW|DISABLE|ENABLE|RESET|LENGTH"

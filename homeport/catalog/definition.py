@@ -1,6 +1,7 @@
 """What stands in app.yml: its shape, and what is wrong with it in words."""
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Never
@@ -25,7 +26,7 @@ from homeport.catalog.fields import (
     Version,
     Words,
 )
-from homeport.catalog.yaml12 import YamlDocument
+from homeport.catalog.yaml12 import KeyPath, YamlDocument
 from homeport.errors import DefinitionInvalidError, Finding
 from homeport.models import Limits
 from homeport.permissions import Permission
@@ -229,7 +230,33 @@ def _finding(document: YamlDocument, item: Mapping[str, Any]) -> Finding:
                 path, "value", f"{_shown(given)} cannot stand here.", f"{facts['error']}."
             )
         case _:
-            return document.finding(path, "type", f"{_shown(given)} cannot stand here.", f"{item['msg']}.")
+            remedy = _remedy(path, kind, facts, given) or f"{item['msg']}."
+            return document.finding(path, "type", f"{_shown(given)} cannot stand here.", remedy)
+
+
+def _remedy(path: KeyPath, kind: str, facts: Mapping[str, Any], given: object) -> str | None:
+    """What to write where another type or number stands; None: pydantic's own words say it."""
+    if kind in ("int_type", "float_type") and isinstance(given, str) and _NUMBER.fullmatch(given):
+        return f"Take the quotes off: {path[-1]}: {given}."
+    if kind in ("model_type", "dict_type", "mapping_type"):
+        return f"Write keys and values below it. {_nearest_key((*path, ''))}"
+    return _REMEDIES[kind].format(**facts) if kind in _REMEDIES else None
+
+
+_NUMBER: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+_REMEDIES: Final = MappingProxyType(
+    {
+        "int_type": "Write a whole number.",
+        "int_from_float": "Write a whole number.",
+        "float_type": "Write a number.",
+        "bool_type": "Write true or false, without quotes.",
+        "list_type": "Write a list: each item on a line of its own, after a hyphen.",
+        "tuple_type": "Write a list: each item on a line of its own, after a hyphen.",
+        "less_than_equal": "Write {le} or less.",
+        "greater_than_equal": "Write {ge} or more.",
+        "greater_than": "Write more than {gt}.",
+    }
+)
 
 
 def _is_scalar(value: object) -> bool:

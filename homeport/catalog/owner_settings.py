@@ -17,14 +17,16 @@ def settle_settings(definition: Definition, given: Mapping[str, str]) -> dict[st
         InvalidInputError: a name is unknown, a required setting is missing or empty, or a value is too long
             or has control characters; with every one of them.
     """
-    errors = [*_wrong(definition, given), *_missing(definition, given)]
+    missing = list(_missing(definition, given))
+    errors = [*_wrong(definition, given), *missing]
     if errors:
         told = "; ".join(f"{error['pointer'].rpartition('/')[2]}: {error['detail']}" for error in errors)
         known = ", ".join(definition.settings) or "none"
+        open_ones = " ".join(f"--set {error['pointer'].rpartition('/')[2]}=…" for error in missing)
         raise InvalidInputError(
             f"The settings of {definition.name} are not as they should be.",
             why=f"{told}.",
-            remedy=f"Settings of {definition.name}: {known}.",
+            remedy=f"Add: {open_ones}" if missing else f"Settings of {definition.name}: {known}.",
             errors=errors,
         )
     return dict(given)

@@ -120,9 +120,18 @@ def _check_container_name(name: Scope) -> Iterator[Finding]:
 
 def _check_healthcheck(check: Scope) -> Iterator[Finding]:
     yield from check_keys(check, "healthcheck")
+    test = check.get("test")
+    if test is not None and isinstance(test.value, list) and test.value[:1] not in _TESTS:
+        what = f"{str(test.value[0])[:60]!r} does not say how the test is run: Docker would never run it."
+        remedy = "Put CMD before it, or CMD-SHELL and the command as one text; NONE switches it off."
+        yield test.finding("health-test", what, remedy)
     for key in ("interval", "start_interval"):
         if (given := check.get(key)) is not None:
             yield from _check_interval(given)
+
+
+_TESTS: Final[tuple[list[str], ...]] = ([], ["CMD"], ["CMD-SHELL"], ["NONE"])
+"""How a list under `test` begins (compose-spec, "healthcheck")."""
 
 
 def _check_interval(interval: Scope) -> Iterator[Finding]:

@@ -203,11 +203,15 @@ class _Builder:
         return root
 
     def _not_yaml(self, error: yaml.YAMLError) -> Never:
-        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+        context = getattr(error, "context_mark", None)
+        mark = getattr(error, "problem_mark", None) or context
+        if mark and context and mark.index >= len(self._text.rstrip()):
+            mark = context  # what is open at the end of the file is mended where it begins
         line = mark.line + 1 if mark else self._text.count("\n", 0, getattr(error, "position", 0)) + 1
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read"
-        lines = self._text.splitlines()
-        indent = re.match(r"\s*", lines[line - 1]) if line <= len(lines) else None
+        lines = self._text.rstrip().splitlines() or [""]
+        line = min(line, len(lines))
+        indent = re.match(r"\s*", lines[line - 1])
         remedy = (
             "Correct the line, or the one before it: indentation, a quote or a bracket that is not closed."
         )

@@ -6,14 +6,24 @@ from homeport.secret_names import names_a_secret, without_secrets
 
 
 @pytest.mark.parametrize(
-    "name", ["DB_PASSWORD", "MYSQL_ROOT_PASS", "API_KEY", "SECRET_KEY_BASE", "BOT_TOKEN", "wg_key"]
+    "name",
+    [
+        "DB_PASSWORD",
+        "MYSQL_ROOT_PASS",
+        "API_KEY",
+        "SECRET_KEY_BASE",
+        "BOT_TOKEN",
+        "wg_key",
+        "TS_AUTHKEY",
+        "MYSQL_PWD",
+    ],
 )
 def test_passwords_tokens_and_keys_are_secret(name: str) -> None:
     assert names_a_secret(name)
 
 
 @pytest.mark.parametrize(
-    "name", ["PUID", "TZ", "PASSWORD_FILE", "TOKEN_LIFETIME", "KEYBOARD", "COMPASS", "API_KEY_NAME"]
+    "name", ["PUID", "TZ", "PASSWORD_FILE", "TOKEN_LIFETIME", "KEYBOARD", "COMPASS", "API_KEY_NAME", "PWD"]
 )
 def test_other_variables_are_not(name: str) -> None:
     assert not names_a_secret(name)

@@ -119,6 +119,37 @@ def test_a_version_without_quotes_says_how_to_quote_it() -> None:
     assert finding.remedy.startswith('Put it in quotes: version: "1.1')
 
 
+@pytest.mark.parametrize(
+    ("line", "remedy"),
+    [
+        ("web: {service: a, port: '80'}", "Take the quotes off: port: 80."),
+        ("web: {service: a, port: http}", "Write a whole number."),
+        ("web: {service: a, port: 80000}", "Write 65535 or less."),
+        ("web: {service: a, port: 0}", "Write 1 or more."),
+        ("limits: {cpus: '0.5'}", "Take the quotes off: cpus: 0.5."),
+        ("limits: {cpus: 0}", "Write more than 0."),
+        ("logs_may_leave: 'no'", "Write true or false, without quotes."),
+        ("data: config", "Write a list: each item on a line of its own, after a hyphen."),
+        ("permissions: [NET_ADMIN]", "there is no permission 'NET_ADMIN'; write `capability:NET_ADMIN`."),
+        ("permissions: [/srv]", "there is no permission '/srv'; write `bind:/srv`."),
+        (
+            "permissions: [host-network]",
+            "there is no permission 'host-network'; the nearest is host_network.",
+        ),
+    ],
+)
+def test_what_to_write_instead_is_said(line: str, remedy: str) -> None:
+    (finding,) = refused(SOUND + line + "\n")
+
+    assert finding.remedy == remedy
+
+
+def test_a_section_that_is_no_mapping_says_what_goes_into_it() -> None:
+    (finding,) = refused(SOUND + "images: {a: ./a}\n")
+
+    assert finding.remedy.startswith("Write keys and values below it. Known here: context, dockerfile")
+
+
 def test_the_nearest_key_is_suggested() -> None:
     assert refused(SOUND + "discription: x\n")[0].remedy == "Did you mean 'description'?"
     assert refused(SOUND + "limits: {memroy: 1G}\n")[0].remedy == "Did you mean 'memory'?"

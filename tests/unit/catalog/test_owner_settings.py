@@ -46,6 +46,13 @@ def test_a_required_setting_must_be_given_and_not_be_empty(definition: Definitio
     assert refused(definition, {"TOKEN": ""}) == ["/settings/TOKEN"]
 
 
+def test_what_is_missing_is_named_as_it_is_given(definition: Definition) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        settle_settings(definition, {})
+
+    assert caught.value.remedy == "Add: --set TOKEN=…"
+
+
 def test_unknown_names_are_refused_together_with_what_else_is_wrong(definition: Definition) -> None:
     assert refused(definition, {"language": "de", "SOURCE": "x"}) == [
         "/settings/language", "/settings/TOKEN",

@@ -101,7 +101,7 @@ def test_the_main_service_is_the_one_that_is_named_like_the_app(make_definition:
     [
         ({"app.yml": None}, ("app.yml", "file", None, "file-missing")),
         ({"docker-compose.yml": None}, ("docker-compose.yml", "file", None, "file-missing")),
-        ({"app.yml": "a: [\n"}, ("app.yml", "document", 2, "yaml-syntax")),
+        ({"app.yml": "a: [\n"}, ("app.yml", "document", 1, "yaml-syntax")),
         ({"app.yml": APP.replace('"1.0"', "1.0")}, ("app.yml", "version", 3, "type")),
         ({"app.yml": b"\xff"}, ("app.yml", "document", 1, "yaml-encoding")),
         (

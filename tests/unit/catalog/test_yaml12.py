@@ -178,7 +178,8 @@ def test_aliases_are_written_out_and_share_nothing() -> None:
         ("a: b\u2028c\n", "yaml-character", 1, "document"),
         ("a: b\n\tc: d\n", "yaml-syntax", 2, "document"),
         ("a: [1, 2\nb: 3\n", "yaml-syntax", 2, "document"),
-        ("a: 'x\n", "yaml-syntax", 2, "document"),
+        ("a: 'x\nb: y\n", "yaml-syntax", 1, "document"),
+        ("a: 1\nb: [\n\n", "yaml-syntax", 2, "document"),
         ("a: \x07\n", "yaml-syntax", 1, "document"),
     ],
 )

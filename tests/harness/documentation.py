@@ -27,9 +27,9 @@ _BLOCK = re.compile(
     r"(?:^`(?P<file>[^`\s]+)`[^\n]*:\n\n)?^```(?P<kind>[^\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
 )
 _GO_ON = re.compile(r"\\\n\s*")
-_JOB = re.compile(r'"id": ?"([0-9a-f-]{30,})"')
+_JOB = re.compile(r'"id": ?"([0-9a-f]{32})"')
 _VARYING = (
-    (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "ID"),
+    (re.compile(r"\b[0-9a-f]{32}\b"), "ID"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "SHA256"),
     (re.compile(r"\b[0-9a-f]{40}\b"), "REVISION"),
     (re.compile(r"(?<=-)[0-9a-f]{12,16}\b"), "DIGEST"),

@@ -1,22 +1,35 @@
 """What the pages of docs/ tell people to type is typed here, in order, and prints what they show."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.harness.command_line import PROGRAM
-from tests.harness.documentation import DOCS, Reader
+from tests.harness.definitions import built_app, pulled_app
+from tests.harness.documentation import DOCS, BlockEnd, Reader, Typed, steps_of
 from tests.harness.engine import EngineBox
 from tests.harness.homeport_box import ENDED, HomeportBox
-from tests.harness.https_site import HttpsSite
+from tests.harness.https_site import HttpsSite, write_tree
 from tests.harness.leftovers import leftovers
 from tests.harness.programs import REPOSITORY
 from tests.harness.standins import publish_standin
 
 AMAHI = REPOSITORY / "tests" / "data" / "amahi" / "hydra"
 SITE = "https://apps.ann.example"
+
+CURL = """\
+#!/bin/sh
+# A stream (-N) is read for some seconds; an answer that is an error ends with 22.
+case " $* " in *" -N "*) seconds=5 ;; *) seconds=60 ;; esac
+/usr/bin/curl --fail-with-body --silent --show-error --max-time $seconds "$@"
+code=$?
+[ $code = 28 ] && [ $seconds = 5 ] || exit $code
+"""
+WHAT_HAS_ENDED = 'curl -X DELETE -H "$auth" $url/v1/jobs/JOB'
+WHAT_WAS_REMOVED = 'curl -i -H "$auth" -d \'{"catalogs": ["family"]}\' $url/v1/catalog/refresh'
 
 Begin = Callable[..., Reader]
 
@@ -44,18 +57,24 @@ def begin(box: HomeportBox, site: HttpsSite, engine_box: EngineBox, tmp_path: Pa
     folder.mkdir(mode=0o755)
     environment = {
         **box.environment,
-        "PATH": f"{PROGRAM.parent}:{box.environment['PATH']}",
+        "PATH": f"{tmp_path}:{PROGRAM.parent}:{box.environment['PATH']}",
         "HOMEPORT_URL": box.base_url,
         "HOMEPORT_TOKEN": box.token,
-        "CURL_HOME": str(tmp_path),
         "url": box.base_url,
         "auth": f"Authorization: Bearer {box.token}",
     }
-    (tmp_path / ".curlrc").write_text("fail-with-body\nsilent\nshow-error\n")
+    (tmp_path / "curl").write_text(CURL)
+    (tmp_path / "curl").chmod(0o755)
 
-    def new_reader(*files: Path, after_block: Callable[[], None] | None = None) -> Reader:
+    def new_reader(
+        *files: Path,
+        trees: Mapping[str, Mapping[str, str]] | None = None,
+        after_block: Callable[[], None] | None = None,
+    ) -> Reader:
         for file in files:
             shutil.copy(file, folder)
+        for name, tree in (trees or {}).items():
+            write_tree(folder / name, tree)
         return Reader(
             folder,
             environment,
@@ -73,12 +92,12 @@ def publish(folder: Path, site: HttpsSite) -> None:
         site.files[f"/{file.name}"] = file.read_bytes()
 
 
-def remove_apps(box: HomeportBox) -> list[str]:
-    """Waits for what goes on, then removes all apps; their identifiers."""
+def remove_apps(box: HomeportBox, *, but: str = "") -> list[str]:
+    """Waits for what goes on, then removes all apps but one; their identifiers."""
     for job in box.get("/v1/jobs")["items"]:
         if job["state"] not in ENDED:
-            box.succeed(job)
-    identifiers = [app["identifier"] for app in box.apps()]
+            box.wait(job)
+    identifiers = [app["identifier"] for app in box.apps() if app["identifier"] != but]
     for identifier in identifiers:
         box.succeed(box.uninstall(identifier, purge=True))
         assert leftovers(box, identifier) == []
@@ -104,3 +123,28 @@ def test_what_amahis_platform_sends_installs_apps(begin: Begin, box: HomeportBox
     reader.follow((DOCS / "amahi.md").read_text(encoding="utf-8"))
 
     assert installed == ["hydra", "hydra"], "one from the catalog, one that was sent"
+
+
+def test_the_calls_of_the_apis_page_are_answered_as_calls_that_are_right(
+    begin: Begin, box: HomeportBox, engine_box: EngineBox
+) -> None:
+    publish_standin(engine_box, "acme/offered:1")
+    build = "FROM debian:bookworm-slim\nRUN echo built > /srv/built\n"
+    setting = "permissions: ['capability:NET_ADMIN']\nsettings: {PEERS: {default: '1'}}\n"
+    service = "    cap_add: [NET_ADMIN]\n    environment: [PEERS]\n"
+    vpn = pulled_app("vpn", "acme/offered:1", service=service, more=setting)
+    box.add_definition("vpn", vpn)
+    box.add_definition("dokuwiki", pulled_app("dokuwiki", "acme/offered:1"))
+    reader = begin(trees={"vpn": vpn, "my-app": built_app("my-app", build) | {"Dockerfile": build}})
+    refused = {WHAT_HAS_ENDED, WHAT_WAS_REMOVED}
+
+    for step in steps_of((DOCS / "api.md").read_text(encoding="utf-8")):
+        if isinstance(step, Typed) and step.command.startswith(("curl", "tar")):
+            reader.type(replace(step, is_refused=step.command in refused))
+            refused.discard(step.command)
+        elif isinstance(step, BlockEnd):
+            remove_apps(box, but="wiki")
+            if box.get("/v1/jobs?app=wiki")["items"] and box.apps() == []:
+                box.succeed(box.install("dokuwiki", identifier="wiki"))  # what follows asks about it
+
+    assert refused == set(), "the page no longer has what is refused here"

@@ -5,6 +5,7 @@ What is read of a page, in its order:
 - "`hydra/app.yml`:" before a fenced block: the block is that file.
 - a `console` block: commands behind `$ `, gone on with behind `> `, each followed by what it prints. The last
   command of a `console refused` block has to fail.
+- a `console terminal` block: the same, typed on a terminal; what stands behind `[y/N]: ` is typed, too.
 - a `sh` block: commands that have to succeed; what they print is not shown.
 
 What differs from run to run (times, sizes, ids) and the width of blanks do not count in the comparison.
@@ -13,10 +14,11 @@ What differs from run to run (times, sizes, ids) and the width of blanks do not 
 import difflib
 import re
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.harness.command_line import run_on_terminal
 from tests.harness.programs import REPOSITORY
 
 DOCS = REPOSITORY / "docs"
@@ -27,6 +29,9 @@ _BLOCK = re.compile(
     r"(?:^`(?P<file>[^`\s]+)`[^\n]*:\n\n)?^```(?P<kind>[^\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
 )
 _GO_ON = re.compile(r"\\\n\s*")
+_ANSWER = re.compile(r"\[y/N\]: (\w+)")
+_BAR = re.compile(r"\x1b\[\?25l.*?\x1b\[\?25h(?:\r|\x1b\[1A|\x1b\[2K)*", re.DOTALL)
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _JOB = re.compile(r'"id": ?"([0-9a-f]{32})"')
 _VARYING = (
     (re.compile(r"\b[0-9a-f]{32}\b"), "ID"),
@@ -56,6 +61,7 @@ class Typed:
     command: str
     shown: str | None
     is_refused: bool = False
+    on_terminal: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,7 @@ def steps_of(page: str) -> Iterator[Written | Typed | BlockEnd]:
     for block in _BLOCK.finditer(page):
         kind, text = block["kind"], block["text"]
         if kind.partition(" ")[0] == "console":
-            yield from _console(text, is_refused=kind.endswith(" refused"))
+            yield from _console(text, is_refused=" refused" in kind, on_terminal=" terminal" in kind)
             yield BlockEnd()
         elif kind == "sh":
             yield from (
@@ -79,14 +85,19 @@ def steps_of(page: str) -> Iterator[Written | Typed | BlockEnd]:
             yield Written(path=block["file"], text=text)
 
 
-def _console(text: str, *, is_refused: bool) -> Iterator[Typed]:
+def _console(text: str, *, is_refused: bool, on_terminal: bool) -> Iterator[Typed]:
     prompts = [piece for piece in re.split(r"^\$ ", text, flags=re.MULTILINE) if piece]
     for number, piece in enumerate(prompts, start=1):
         command, *lines = piece.splitlines()
         while lines and lines[0].startswith(">"):
             command += "\n" + lines.pop(0)[1:].removeprefix(" ")
         is_last = number == len(prompts)
-        yield Typed(command=command, shown="\n".join(lines), is_refused=is_refused and is_last)
+        yield Typed(
+            command=command,
+            shown="\n".join(lines),
+            is_refused=is_refused and is_last,
+            on_terminal=on_terminal,
+        )
 
 
 class Reader:
@@ -137,9 +148,16 @@ class Reader:
         Raises:
             AssertionError: it failed, though the page shows it to work, or the other way round.
         """
+        argv = ["bash", "--norc", "-c", f"cd {self._folder}\nset -o pipefail\n{self._meant(step.command)}"]
+        code, printed = self._type_on_terminal(argv, step) if step.on_terminal else self._type(argv)
+        assert (code != 0) is step.is_refused, f"$ {step.command}\nended with {code}:\n{printed}"
+        if job := _JOB.search(printed):
+            self._stands_for["JOB"] = job[1]
+        return self._written(printed)
+
+    def _type(self, argv: Sequence[str]) -> tuple[int, str]:
         done = subprocess.run(
-            ["bash", "--norc", "-c", f"set -o pipefail\n{self._meant(step.command)}"],
-            cwd=self._folder,
+            argv,
             env=self._environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -148,11 +166,14 @@ class Reader:
             timeout=300,
             check=False,
         )
-        failed = done.returncode != 0
-        assert failed is step.is_refused, f"$ {step.command}\nended with {done.returncode}:\n{done.stdout}"
-        if job := _JOB.search(done.stdout):
-            self._stands_for["JOB"] = job[1]
-        return self._written(done.stdout)
+        return done.returncode, done.stdout
+
+    def _type_on_terminal(self, argv: Sequence[str], step: Typed) -> tuple[int, str]:
+        """Also types what the page answers; what is left on the screen when bars are gone."""
+        answer = _ANSWER.search(step.shown or "")
+        answers = {"[y/N]: ": answer[1]} if answer else {}
+        code, screen = run_on_terminal(argv, self._environment, answers=answers)
+        return code, _CONTROL.sub("", _BAR.sub("", screen)).replace("\r", "")
 
     def _meant(self, text: str) -> str:
         for word, real in self._stands_for.items():

@@ -4,6 +4,7 @@ A permission is a word, or a word and a value: `privileged`, `capability:NET_ADM
 Definitions declare them, owners grant them, and the policy finds out which ones a compose file needs.
 """
 
+import contextlib
 import difflib
 import posixpath
 import re
@@ -130,14 +131,16 @@ class PermissionChange:
 
 def _meant(text: str) -> str:
     """What somebody who wrote something else than a permission may have had in mind."""
-    for kind in (PermissionKind.CAPABILITY, PermissionKind.BIND, PermissionKind.SECURITY_OPT):
-        try:
-            return f"write `{kind.value}:{_VALUES[kind](text)}`"
-        except ValueError:
-            continue
     known = [kind.value for kind in PermissionKind]
-    near = difflib.get_close_matches(text.partition(":")[0].lower(), known, n=1)
-    return f"the nearest is {near[0]}" if near else f"known are {', '.join(known)}"
+    if near := difflib.get_close_matches(text.partition(":")[0].lower(), known, n=1, cutoff=0.7):
+        return f"the nearest is {near[0]}"
+    kinds = [PermissionKind.BIND, PermissionKind.SECURITY_OPT]
+    if text == text.upper():
+        kinds.append(PermissionKind.CAPABILITY)
+    for kind in kinds:
+        with contextlib.suppress(ValueError):
+            return f"write `{kind.value}:{_VALUES[kind](text)}`"
+    return f"known are {', '.join(known)}"
 
 
 def parse_permissions(texts: Iterable[str]) -> tuple[Permission, ...]:

@@ -96,7 +96,7 @@ class _Transfer:
         try:
             self._follow()
         except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
-            self._error = unavailable(self._address, str(error)[:400] or type(error).__name__)
+            self._error = unavailable(self._address, _cause(error))
         except OSError as error:
             self._error = self._translated(error)
         except HomeportError as error:
@@ -148,3 +148,13 @@ class _Transfer:
                 path=folder,
             )
         return unavailable(self._address, str(error)[:400])
+
+
+def _cause(error: BaseException) -> str:
+    """What ended a download, out of the errors that the libraries put around it."""
+    while True:
+        around = (getattr(error, "reason", None), error.__cause__, *error.args[:1])
+        inner = next((one for one in around if isinstance(one, BaseException)), None)
+        if inner is None:
+            return str(error)[:400] or type(error).__name__
+        error = inner

@@ -262,6 +262,15 @@ def test_an_authority_that_is_not_known_is_refused(fetch: Fetch, site: HttpsSite
         fetch(CatalogKind.INDEX, site.offer(WIKI), upstream_ca_file="")
 
 
+def test_an_index_that_does_not_answer_is_told_in_the_systems_words(fetch: Fetch, site: HttpsSite) -> None:
+    source = site.offer(WIKI).replace(site.url, "https://127.0.0.1:9")
+
+    with pytest.raises(CatalogUnavailableError) as refused:
+        fetch(CatalogKind.INDEX, source)
+
+    assert refused.value.why == "[Errno 111] Connection refused"
+
+
 def _absolute_link() -> tarfile.TarInfo:
     entry = tarfile.TarInfo("leak")
     entry.type, entry.linkname = tarfile.SYMTYPE, "/etc/passwd"

@@ -132,6 +132,7 @@ def test_a_version_without_quotes_says_how_to_quote_it() -> None:
         ("data: config", "Write a list: each item on a line of its own, after a hyphen."),
         ("permissions: [NET_ADMIN]", "there is no permission 'NET_ADMIN'; write `capability:NET_ADMIN`."),
         ("permissions: [/srv]", "there is no permission '/srv'; write `bind:/srv`."),
+        ("permissions: [PRIVILEGED]", "there is no permission 'PRIVILEGED'; the nearest is privileged."),
         (
             "permissions: [host-network]",
             "there is no permission 'host-network'; the nearest is host_network.",

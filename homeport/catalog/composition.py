@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Never
 
 from homeport.catalog.env_files import parse_env_file
-from homeport.catalog.yaml12 import YamlDocument
+from homeport.catalog.yaml12 import MAX_BYTES, MAX_NODES, YamlDocument
 from homeport.errors import DefinitionInvalidError, Finding
 
 Template = dict[str, Any]
@@ -23,6 +23,8 @@ _REPLACED: Final = frozenset({"command", "entrypoint", "gpus", "test"})
 _VARIABLES: Final = frozenset({"environment", "labels", "args", "sysctls"})
 _BY_NAME: Final = frozenset({"depends_on", "networks"})
 _MAX_CHAIN: Final = 16
+_MAX_FILES: Final = 16
+_MAX_READ_BYTES: Final = 4 * MAX_BYTES
 _OCTAL_MODE: Final = re.compile(r"[0-7]{1,5}")
 
 
@@ -47,16 +49,63 @@ def settle(
     """
     settled = copy.deepcopy(template)
     services = settled["services"]
+    bounds = _Bounds(document, read_file, read_template)
+    read_file = bounds.read_file
     for name in services:
-        extended = _extended(document, template, name, read_template, ())
+        extended = _extended(document, template, name, bounds.read_template, ())
         if "env_file" in extended:
             extended = _with_env_files(extended, read_file)
+        bounds.count(extended, name)
         _number_modes(extended)
         services[name] = extended
     for config in (settled.get("configs") or {}).values():
         if config and "file" in config:
             config["content"] = escape_dollars(_text(read_file, config.pop("file")))
     return settled
+
+
+class _Bounds:
+    """What one compose file may take from others: a few lines can ask for one file a thousand times."""
+
+    def __init__(self, document: YamlDocument, read_file: ReadFile, read_template: ReadTemplate) -> None:
+        self._document = document
+        self._read_file = read_file
+        self._read_template = read_template
+        self._templates: dict[str, YamlDocument] = {}
+        self._bytes = self._nodes = 0
+
+    def read_file(self, name: str) -> bytes:
+        """A file of the definition; each time that it is asked for counts."""
+        raw = self._read_file(name)
+        self._bytes += len(raw)
+        if self._bytes > _MAX_READ_BYTES:
+            self._refuse(
+                (), f"Its files have more than {_MAX_READ_BYTES:,} bytes, counted each time."
+            )
+        return raw
+
+    def read_template(self, name: str) -> YamlDocument:
+        """Another compose file; each is read once."""
+        if name not in self._templates:
+            if len(self._templates) >= _MAX_FILES:
+                self._refuse((), f"It extends services of more than {_MAX_FILES} files.")
+            self._templates[name] = self._read_template(name)
+        return self._templates[name]
+
+    def count(self, service: Mapping[str, Any], name: str) -> None:
+        """Counts the service's values, those that came from elsewhere included."""
+        self._nodes += _size(service)
+        if self._nodes > MAX_NODES:
+            what = f"With what they extend and their files the services have more than {MAX_NODES:,} values."
+            self._refuse(("services", name), what)
+
+    def _refuse(self, path: tuple[str, ...], what: str) -> Never:
+        _refuse(self._document, path, "file-too-large", what, "Write less, or put it into an image.")
+
+
+def _size(node: Any) -> int:
+    inner = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    return 1 + sum(_size(item) for item in inner)
 
 
 def fill_settings(template: Template, settings: Mapping[str, str]) -> Template:

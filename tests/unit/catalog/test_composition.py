@@ -2,7 +2,9 @@ from typing import Any
 
 import pytest
 
-from homeport.catalog.composition import merge_service
+from homeport.catalog.composition import merge_service, settle
+from homeport.catalog.yaml12 import YamlDocument, load_yaml
+from homeport.errors import DefinitionInvalidError
 
 
 @pytest.mark.parametrize(
@@ -42,3 +44,62 @@ def test_an_extending_service_joins_and_replaces(
     below: dict[str, Any], above: dict[str, Any], merged: dict[str, Any]
 ) -> None:
     assert merge_service(below, above) == merged
+
+
+MANY = "\n".join(f"NAME_{number}=value" for number in range(2_000)).encode()
+LARGE = b"A=" + b"x" * 1_000_000
+OTHER = b"services:\n  base: {image: nginx}\n"
+THOUSAND = range(1_000)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"services: {{web: {{image: a, env_file: [{', '.join('large' for _ in THOUSAND)}]}}}}",
+        "configs: {"
+        + ", ".join(f"c{n}: {{file: large}}" for n in THOUSAND)
+        + "}\nservices: {web: {image: a}}",
+        "services: {web: {image: a, env_file: many}, "
+        + ", ".join(f"s{n}: {{extends: web}}" for n in THOUSAND)
+        + "}",
+        "services: {web: {image: a}, "
+        + ", ".join(f"s{n}: {{extends: {{service: base, file: f{n}.yml}}}}" for n in THOUSAND)
+        + "}",
+    ],
+    ids=["a large env_file again and again", "configs", "extended variables", "files that are extended"],
+)
+def test_a_few_lines_cannot_take_in_a_file_a_thousand_times(text: str) -> None:
+    document = load_yaml(text.encode(), file="docker-compose.yml")
+    read: list[str] = []
+
+    def read_file(name: str) -> bytes:
+        read.append(name)
+        return LARGE if name == "large" else MANY
+
+    def read_template(name: str) -> YamlDocument:
+        read.append(name)
+        return load_yaml(OTHER, file=name)
+
+    with pytest.raises(DefinitionInvalidError) as refused:
+        settle(document, template=document.value, read_file=read_file, read_template=read_template)
+
+    assert [finding.rule for finding in refused.value.findings] == ["file-too-large"]
+    assert len(read) < 20
+
+
+def test_a_file_that_many_services_extend_is_read_once() -> None:
+    text = (
+        "services: {"
+        + ", ".join(f"s{n}: {{extends: {{service: base, file: o.yml}}}}" for n in range(9))
+        + "}"
+    )
+    document = load_yaml(text.encode(), file="docker-compose.yml")
+    read: list[str] = []
+
+    def read_template(name: str) -> YamlDocument:
+        read.append(name)
+        return load_yaml(OTHER, file=name)
+
+    settle(document, template=document.value, read_file=lambda _name: b"", read_template=read_template)
+
+    assert read == ["o.yml"]

@@ -75,13 +75,7 @@ def accept_install(
         "settings": dict(settings or {}),
     }
     return add_job(
-        conn,
-        id=job_id,
-        kind=JobKind.INSTALL,
-        subject=identifier,
-        queue=queue,
-        parameters=settled,
-        now=now,
+        conn, id=job_id, kind=JobKind.INSTALL, subject=identifier, queue=queue, parameters=settled, now=now
     )
 
 

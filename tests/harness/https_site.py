@@ -78,68 +78,75 @@ class HttpsSite:
         )
 
     def _listen(self) -> ThreadingHTTPServer:
-        site = self
-
-        class Answers(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                self._ask_git()
-
-            def _ask_git(self) -> None:
-                """Answers by git's own program for it (git-http-backend(1))."""
-                path, _, query = self.path.partition("?")
-                environment = {
-                    "PATH": os.defpath, "GIT_PROJECT_ROOT": str(site.repositories),
-                    "GIT_HTTP_EXPORT_ALL": "1",
-                    "PATH_INFO": path, "QUERY_STRING": query, "REQUEST_METHOD": self.command,
-                    "CONTENT_TYPE": self.headers.get("Content-Type", ""), "REMOTE_ADDR": HERE,
-                    "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
-                    "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
-                }  # fmt: skip
-                sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                run = subprocess.run(
-                    ["git", "http-backend"],
-                    check=True,
-                    input=sent,
-                    env=environment,
-                    capture_output=True,
-                    timeout=60,
-                )
-                head, _, body = run.stdout.partition(b"\r\n\r\n")
-                fields = dict(line.split(": ", 1) for line in head.decode().split("\r\n"))
-                self.send_response(int(fields.pop("Status", "200").split()[0]))
-                for name, value in {**fields, "Content-Length": str(len(body))}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(body)
-
-            def do_GET(self) -> None:
-                site.asked.append(self.path)
-                if site.repositories is not None and ".git/" in self.path:
-                    self._ask_git()
-                    return
-                while site.stuck.is_set():
-                    time.sleep(0.05)
-                if target := site.redirects.get(self.path):
-                    self.send_response(302)
-                    self.send_header("Location", target)
-                    self.send_header("Content-Length", "0")
-                    self.end_headers()
-                    return
-                content = site.files.get(self.path)
-                self.send_response(404 if content is None else 200)
-                content = content or b""
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content[: len(content) // 2] if self.path in site.cut else content)
-
-            def log_message(self, *_: object) -> None:
-                """Nobody reads it."""
-
-        server = ThreadingHTTPServer((HERE, 0), Answers)
+        server = _Server(self)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.authority, self._key)
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         return server
+
+
+class _Server(ThreadingHTTPServer):
+    def __init__(self, site: HttpsSite) -> None:
+        super().__init__((HERE, 0), _Answers)
+        self.site = site
+
+
+class _Answers(BaseHTTPRequestHandler):
+    server: "_Server"
+
+    def do_POST(self) -> None:
+        self._ask_git()
+
+    def _ask_git(self) -> None:
+        """Answers by git's own program for it (git-http-backend(1))."""
+        path, _, query = self.path.partition("?")
+        environment = {
+            "PATH": os.defpath, "GIT_PROJECT_ROOT": str(self.server.site.repositories),
+            "GIT_HTTP_EXPORT_ALL": "1",
+            "PATH_INFO": path, "QUERY_STRING": query, "REQUEST_METHOD": self.command,
+            "CONTENT_TYPE": self.headers.get("Content-Type", ""), "REMOTE_ADDR": HERE,
+            "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
+            "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+        }  # fmt: skip
+        sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        run = subprocess.run(
+            ["git", "http-backend"],
+            check=True,
+            input=sent,
+            env=environment,
+            capture_output=True,
+            timeout=60,
+        )
+        head, _, body = run.stdout.partition(b"\r\n\r\n")
+        fields = dict(line.split(": ", 1) for line in head.decode().split("\r\n"))
+        self.send_response(int(fields.pop("Status", "200").split()[0]))
+        for name, value in {**fields, "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self) -> None:
+        self.server.site.asked.append(self.path)
+        if self.server.site.repositories is not None and ".git/" in self.path:
+            self._ask_git()
+            return
+        while self.server.site.stuck.is_set():
+            time.sleep(0.05)
+        if target := self.server.site.redirects.get(self.path):
+            self.send_response(302)
+            self.send_header("Location", target)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        content = self.server.site.files.get(self.path)
+        self.send_response(404 if content is None else 200)
+        content = content or b""
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content[: len(content) // 2] if self.path in self.server.site.cut else content)
+
+    def log_message(self, *_: object) -> None:
+        """Nobody reads it."""
 
 
 def packed(files: Mapping[str, str], *, more: tarfile.TarInfo | None = None) -> bytes:

@@ -20,6 +20,12 @@ def program_folders() -> list[Path]:
     return [_PROGRAM, Path(sys.prefix)] if sys.prefix != sys.base_prefix else [_PROGRAM]
 
 
+def engine_sockets(docker_host: str) -> list[Path]:
+    """Where the engine listens on this machine, whatever its socket is called; none for one elsewhere."""
+    path = docker_host.removeprefix("unix://")
+    return [Path(path)] if path.startswith("/") else []
+
+
 def check_host_paths(paths: Iterable[str], kept: Iterable[Path]) -> None:
     """Returns if every path is there, is no other by a link, and is none that is kept from apps.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from compose.created_terms import created_terms
 from compose.failures import failed_dependency, foreign_container, port_in_the_way, start_failure
 from compose.health import dependency_error
-from compose.host_paths import check_host_paths, program_folders
+from compose.host_paths import check_host_paths, engine_sockets, program_folders
 from compose.program import compose_environment, compose_words
 from compose.progress import ComposeProgress
 from compose.resolved import resolve_project
@@ -90,6 +90,7 @@ class ProjectRunner:
             settings.catalog_dir,
             makeup.root_dir,
             *program_folders(),
+            *engine_sockets(settings.docker_host),
         ]
         check_host_paths(rendered.host_paths, kept)
         self._make(project_dir, project, rendered.objects, control, log)

@@ -1,8 +1,9 @@
 """What Compose itself understands of a rendered file: asked before anything is made of it."""
 
 import json
-import tempfile
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,8 +31,8 @@ def resolve_project(
         CeilingReachedError: it took too long.
     """
     environment = compose_environment(settings)
-    with tempfile.TemporaryDirectory(dir=environment["HOME"]) as folder:  # 0700: it may hold passwords
-        answer = Path(folder) / "resolved.json"
+    with _private_folder(Path(environment["HOME"]) / f"resolved-{project}") as folder:
+        answer = folder / "resolved.json"
         progress = ComposeProgress(0, lambda _fraction, _detail: None, lambda _line: None)
         words = ["config", "--format", "json", "--no-env-resolution", "--output", str(answer)]
         result = run_program(
@@ -50,6 +51,20 @@ def resolve_project(
     if not isinstance(resolved, dict):
         raise _not_understood(project, "Its answer is no mapping.", list(result.tail))
     return resolved
+
+
+@contextmanager
+def _private_folder(folder: Path) -> Iterator[Path]:
+    """The folder for a moment, for the eyes of its owner: the answer may hold passwords.
+
+    One that a killed process left is removed first: no two resolve one project at a time.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _not_understood(project: str, why: str, last_lines: list[str]) -> StartFailedError:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import homeport
-from compose.host_paths import check_host_paths, program_folders
+from compose.host_paths import check_host_paths, engine_sockets, program_folders
 from homeport.errors import PolicyRefusedError
 
 
@@ -38,3 +38,11 @@ def test_the_program_itself_is_kept() -> None:
     (code,) = homeport.__path__
 
     assert rule_of(Path(code), *program_folders()) == "bind-kept"
+
+
+@pytest.mark.parametrize("place", [".", "engine.sock"])
+def test_the_engine_s_socket_is_kept_wherever_it_is(tmp_path: Path, place: str) -> None:
+    (tmp_path / "engine.sock").touch()
+
+    assert rule_of(tmp_path / place, *engine_sockets(f"unix://{tmp_path}/engine.sock")) == "bind-kept"
+    assert engine_sockets("tcp://engine.example.org:2376") == []

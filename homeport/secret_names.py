@@ -8,7 +8,8 @@ HIDDEN: Final = "***"
 """What is shown in place of a secret value."""
 
 _SECRET: Final = re.compile(
-    r"(?:^|_)PASS(?:_|$)|PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|(?:API|AUTH)_?KEY|(?:^|_)KEY$|_PWD$",
+    r"(?:^|_)PASS(?:_|$)|PASSWORD|PASSWD|PASSPHRASE|PASSCODE|SECRET|TOKEN|CREDENTIAL"
+    r"|(?:API|AUTH|PRIVATE|ENCRYPTION)_?KEY|(?:^|_)(?:KEY|PW|JWT)$|_PWD$",
     re.IGNORECASE,
 )
 _NO_SECRET: Final = re.compile(
@@ -16,6 +17,8 @@ _NO_SECRET: Final = re.compile(
     r"|_(?:REALM|USER|USERNAME|NAME|URL|HOST|TYPE)$",
     re.IGNORECASE,
 )
+_IN_ADDRESS: Final = re.compile(r"(?<=://)[^/@\s]*:[^/@\s]+(?=@)")
+"""Name and password in an address, such as a variable DATABASE_URL has."""
 
 
 def names_a_secret(variable: str) -> bool:
@@ -25,4 +28,7 @@ def names_a_secret(variable: str) -> bool:
 
 def without_secrets(variables: Mapping[str, str]) -> dict[str, str]:
     """The variables as they may be shown; an empty value hides nothing."""
-    return {name: HIDDEN if value and names_a_secret(name) else value for name, value in variables.items()}
+    return {
+        name: HIDDEN if value and names_a_secret(name) else _IN_ADDRESS.sub(HIDDEN, value)
+        for name, value in variables.items()
+    }

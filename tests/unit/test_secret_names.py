@@ -16,6 +16,8 @@ from homeport.secret_names import names_a_secret, without_secrets
         "wg_key",
         "TS_AUTHKEY",
         "MYSQL_PWD",
+        "ROOT_PW",
+        "PRIVATE_KEY_PEM",
     ],
 )
 def test_passwords_tokens_and_keys_are_secret(name: str) -> None:
@@ -33,3 +35,12 @@ def test_a_secret_is_hidden_where_there_is_one() -> None:
     given = {"DB_PASSWORD": "hunter2", "OLD_PASSWORD": "", "TZ": "UTC"}
 
     assert without_secrets(given) == {"DB_PASSWORD": "***", "OLD_PASSWORD": "", "TZ": "UTC"}
+
+
+def test_a_password_in_an_address_is_hidden_whatever_its_variable_is_called() -> None:
+    given = {"DATABASE_URL": "postgres://me:hunter2@db:5432/app", "HOME_URL": "https://example.org:8443/@me"}
+
+    assert without_secrets(given) == {
+        "DATABASE_URL": "postgres://***@db:5432/app",
+        "HOME_URL": "https://example.org:8443/@me",
+    }

@@ -210,7 +210,8 @@ def _check_references(top: Scope, services: Scope) -> Iterator[Finding]:
     names: set[str] = set()
     for _, service in services.entries():
         for name, inner in _named_services(service):
-            if name not in services.value and name != "container":
+            is_foreign = name == "container" and "volumes_from" in inner.path  # refused as that
+            if name not in services.value and not is_foreign:
                 yield inner.finding(
                     "service-unknown", f"There is no service {name[:60]!r}.", "Name one of this file."
                 )

@@ -25,6 +25,8 @@ _IPC_SYSCTL: Final = re.compile(
 _OWN_NAMESPACE: Final = frozenset({"none", "private", "shareable"})
 _NETWORK_SYSCTL: Final = re.compile(r"net(?:\.[A-Za-z0-9_-]+)+")
 _DEVICE_MODE: Final = re.compile(r"[rwm]{1,3}")
+# Docker follows links: where containers may write, or a process's own open files stand, there are no devices.
+_ANYBODYS_DEV: Final = re.compile(r"/dev/(?:shm|mqueue|hugepages|fd|stdin|stdout|stderr)(?:/|$)")
 _GPU_DRIVERS: Final = frozenset({"nvidia", "amd"})
 _GPU_CAPABILITIES: Final = frozenset(
     {"gpu", "nvidia", "amd", "compute", "compat32", "graphics", "utility", "video", "display", "ngx"}
@@ -57,7 +59,7 @@ def check_devices(devices: Scope) -> Iterator[Outcome]:
         if isinstance(item.value, dict):
             yield from check_keys(item, "device")
         source, target, mode = _device(item.value)
-        if has_tricks(source) or not source.startswith("/dev/"):
+        if has_tricks(source) or not source.startswith("/dev/") or _ANYBODYS_DEV.match(source):
             what = f"{source[:80]!r} is not the plain path of a device below /dev."
             yield item.finding("devices", what, "Write it as `/dev/ttyUSB0:/dev/ttyUSB0`.")
         elif not target.startswith("/") or ".." in target.split("/") or not _DEVICE_MODE.fullmatch(mode):

@@ -54,6 +54,7 @@ REFUSED_IN_SERVICE = [
     ("depends_on: [db]", "service-unknown", "depends_on[0]", 1),
     ("depends_on: {db: {condition: service_healthy}}", "service-unknown", "depends_on.db", 1),
     ("links: ['db:database']", "service-unknown", "links[0]", 1),
+    ("links: ['container:wiki']", "service-unknown", "links[0]", 1),
     ("imag: x", "unknown-key", "imag", 1),
     ("volume: ['./a:/a']", "unknown-key", "volume", 1),
     ("healthcheck: {test: [curl, localhost]}", "health-test", "healthcheck.test", 1),

@@ -162,6 +162,8 @@ def _split(needed: str) -> list[str]:
         ("security_opt: ['writable-cgroups=true']", "privileges", "security_opt[0]"),
         ("sysctls: {kernel.core_pattern: '|/x'}", "sysctl", "sysctls.kernel.core_pattern"),
         ("sysctls: {kernel.hostname: x}", "sysctl", "sysctls.kernel.hostname"),
+        ("devices: ['/dev/shm/disk']", "devices", "devices[0]"),
+        ("devices: [{source: /dev/fd/7}]", "devices", "devices[0]"),
         ("sysctls: {vm.swappiness: 1}", "sysctl", "sysctls.vm.swappiness"),
         ("sysctls: {net/ipv4/ip_forward: 1}", "sysctl", "sysctls.net/ipv4/ip_forward"),
         ("sysctls: {net.: 1}", "sysctl", "sysctls.net."),

@@ -49,7 +49,8 @@ def _bounded(value: int) -> int:
 
 
 def _label(text: str) -> str:
-    return _claim(text, is_label(text), "a name has a-z, 0-9 and inner hyphens, 63 characters at most")
+    fits = is_label(text) and len(text) > 1  # as the identifier of an app, which it is by default
+    return _claim(text, fits, "a name has a-z, 0-9 and inner hyphens, 2 to 63 characters")
 
 
 def _version(text: str) -> str:

@@ -163,9 +163,9 @@ class _Writer:
 
 
 def label(text: str) -> str:
-    """The text as a definition's name: a-z, 0-9 and inner hyphens."""
+    """The text as a definition's name: a-z, 0-9 and inner hyphens, two characters at least."""
     plain = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:63].rstrip("-")
-    return plain or "app"
+    return plain if len(plain) > 1 else f"{plain}-app".lstrip("-")
 
 
 def _ordered(service: Mapping[str, Any]) -> dict[str, Any]:

@@ -66,6 +66,7 @@ def test_what_is_absent_has_its_default() -> None:
         (SOUND.replace('"1.0"', "1.0"), "type", "version", 3),
         (SOUND.replace('"1.0"', '"1 0"'), "value", "version", 3),
         (SOUND.replace("hydra", "Hydra_1"), "value", "name", 1),
+        (SOUND.replace("hydra", "h"), "value", "name", 1),
         ("title: x\nversion: '1'\n", "missing", "name", 1),
         (SOUND + "titel: x\n", "unknown-key", "titel", 4),
         (SOUND + "web: {service: a}\n", "missing", "web.port", 4),

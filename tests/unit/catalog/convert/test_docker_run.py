@@ -72,7 +72,7 @@ def test_the_definition_of_a_line_passes_the_policy(folder: Path) -> None:
 def test_a_line_says_the_same_however_it_is_written(line: str) -> None:
     conversion = convert(line)
 
-    assert conversion.name == "a"
+    assert conversion.name == "a-app"  # an app has two characters at least
     assert service_of(conversion)["ports"] == ["HOST_PORT:80"]
     assert service_of(conversion)["image"] == "image:1"
 

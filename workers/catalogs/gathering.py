@@ -106,7 +106,7 @@ def unavailable(source: str, why: str, remedy: str = "") -> CatalogUnavailableEr
     return CatalogUnavailableError(
         f"Definitions cannot be fetched from {shown}.",
         why=hide_secrets(why, source),
-        remedy=remedy or "Look at the source, then refresh the catalog again.",
+        remedy=remedy or "Look at the source, then refresh the catalog again, or remove it.",
         source=shown,
     )
 

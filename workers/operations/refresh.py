@@ -257,8 +257,10 @@ def _nothing(catalog: Catalog, fetched: Fetched) -> CatalogUnavailableError:
 
 def _missing(catalog: Catalog, fetched: Fetched) -> Problem:
     told = "\n".join(f"{name}: {problem.what} {problem.why}" for name, problem in fetched.problems.items())
+    count = len(fetched.problems)
+    counted = f"{count} definition{'' if count == 1 else 's'}"
     error = CatalogUnavailableError(
-        f"{len(fetched.problems)} definitions of the catalog {catalog.name!r} could not be fetched.",
+        f"{counted} of the catalog {catalog.name!r} could not be fetched.",
         why=told[:4000],
         remedy="What was fetched of them before stays, if anything was.",
         catalog=catalog.name,

@@ -154,6 +154,12 @@ def test_a_definition_that_cannot_be_had_stays_as_it_was_and_a_broken_one_is_sho
     assert problem is not None
     assert problem.what == "3 definitions of the catalog 'mine' could not be fetched."
 
+    source.problems = {"notes": GONE}
+    household.run(household.accept_refresh())
+    problem = household.catalog("mine").problem
+    assert problem is not None
+    assert problem.what == "1 definition of the catalog 'mine' could not be fetched."
+
 
 def test_a_refresh_in_which_nothing_can_be_had_fails(household: Household, source: Source) -> None:
     source.versions, source.problems = {}, {"wiki": GONE}

@@ -26,7 +26,7 @@ def fetch_folder(
     root = Path(source)
     try:
         puts: dict[str, Put] = {}
-        for place in (*_definitions(root), *_definitions(root / APPS_FOLDER)):
+        for place in (*_definitions(root), *_apps_of(root)):
             puts.setdefault(place.name, partial(_copy, place))
     except OSError as error:
         raise unavailable(source, f"{error.filename or source}: {error.strerror}.") from error
@@ -34,10 +34,14 @@ def fetch_folder(
     return Fetched(revision=_revision(target), problems=problems)
 
 
+def _apps_of(root: Path) -> list[Path]:
+    """The definitions below the top, where there is such a folder."""
+    apps = root / APPS_FOLDER
+    return _definitions(apps) if apps.is_dir() else []
+
+
 def _definitions(root: Path) -> list[Path]:
-    """The folders that have an app.yml, by name; without the folder there are none, but at the top."""
-    if root.name == APPS_FOLDER and not root.is_dir():
-        return []
+    """The folders that have an app.yml, by name."""
     return sorted(
         place for place in root.iterdir() if not place.name.startswith(".") and (place / APP_FILE).exists()
     )

@@ -120,6 +120,13 @@ def test_a_folder_without_definitions_is_no_catalog(fetch: Fetch, tmp_path: Path
         fetch(CatalogKind.FOLDER, tmp_path / "mine")
 
 
+def test_a_folder_that_is_not_there_is_told_so_though_its_name_is_apps(fetch: Fetch, tmp_path: Path) -> None:
+    with pytest.raises(CatalogUnavailableError) as refused:
+        fetch(CatalogKind.FOLDER, tmp_path / "apps")
+
+    assert "No such file or directory" in refused.value.why
+
+
 def test_what_is_too_large_is_refused(fetch: Fetch, tmp_path: Path) -> None:
     write_tree(tmp_path / "mine" / "wiki", {**WIKI, "large": "x" * 2_000_000})
 

@@ -57,7 +57,7 @@ def _read(file: str) -> str:
             return str(stream.read(MAX_CHARS + 1))
     except OSError as error:
         raise InvalidInputError(
-            f"{file} cannot be read.", why=str(error), remedy="Name another file."
+            f"{file} cannot be read.", why=f"{error.strerror}.", remedy="Name another file."
         ) from error
 
 

@@ -1,6 +1,7 @@
 """`homeport explain`: what an error's code means and what to do, and what definitions may say."""
 
 import difflib
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
@@ -138,7 +139,12 @@ def _explain_topic(context: Context, topic: str, *, markdown: bool) -> None:
 
 def _plain(text: str) -> str:
     """Without what marks words in a page."""
-    return text.replace("`", "")
+    return _unlinked(text.replace("`", ""))
+
+
+def _unlinked(text: str) -> str:
+    """With a page's name in brackets in place of a link to it."""
+    return re.sub(r"\[([^]]+)\]\((\w[\w-]*\.md)[^)]*\)", r"\1 (docs/\2)", text)
 
 
 def _explain_codes(context: Context, code: str | None) -> None:
@@ -156,7 +162,7 @@ def _explain_codes(context: Context, code: str | None) -> None:
         context.printer.table(["CODE", "WHAT IT MEANS"], [[one["code"], one["meaning"]] for one in told])
         return
     context.printer.say(told[0]["meaning"])
-    context.printer.say(told[0]["remedy"])
+    context.printer.say(_unlinked(told[0]["remedy"]))
 
 
 def _errors(root: type[HomeportError]) -> Iterator[type[HomeportError]]:
@@ -176,9 +182,15 @@ def _first_sentences(words: str) -> str:
 
 def _unknown(code: str, known: Mapping[str, str]) -> InvalidInputError:
     near = difflib.get_close_matches(code, known, n=1)
+    remedy = f"Did you mean {near[0]!r}?" if near else "'homeport explain' lists all codes."
+    if "-" in code:  # as rules are written, which stand in brackets in every finding
+        remedy = (
+            "A word with hyphens is the rule of a finding, which itself says what is wrong and what to do. "
+            "What a definition may say: 'homeport explain app.yml', 'compose' or 'permissions'."
+        )
     return InvalidInputError(
         f"There is no error {code[:60]!r}.",
-        remedy=f"Did you mean {near[0]!r}?" if near else "'homeport explain' lists all codes.",
+        remedy=remedy,
         errors=[{"pointer": "CODE", "detail": "no error has this code"}],
     )
 

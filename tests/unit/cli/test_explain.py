@@ -51,3 +51,15 @@ def test_json_has_code_meaning_and_remedy() -> None:
 def test_a_misspelt_code_is_refused_with_the_nearest() -> None:
     with pytest.raises(InvalidInputError, match="disk_full"):
         run("disk_fuul")
+
+
+def test_a_finding_s_rule_is_told_apart_from_a_code() -> None:
+    with pytest.raises(InvalidInputError, match="rule of a finding"):
+        run("permission-undeclared")
+
+
+def test_pages_are_named_where_nobody_can_follow_a_link() -> None:
+    said = run("policy_refused")
+
+    assert "see permissions (docs/permissions.md)" in said
+    assert "](" not in said

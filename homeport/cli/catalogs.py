@@ -198,6 +198,10 @@ def _report(context: Context, job: Mapping[str, Any], names: Sequence[str], *, f
             )
         count = source["definitions"]
         context.printer.say(f"{source['name']}: {count} definition{'' if count == 1 else 's'}")
+    fetched = {source["name"] for source in found}
+    for entry in context.client.pages("/v1/catalog"):
+        if entry["problem"] and entry["catalog"] in fetched:
+            context.printer.remark(f"{entry['qualified']} is broken: {entry['problem']['what']}")
     if any(source["problem"] for source in found):
         raise click.exceptions.Exit(EXIT_FAILED)
 

@@ -138,6 +138,16 @@ def test_a_catalog_that_could_not_be_fetched_is_a_failure_with_its_reason(words:
     assert "family: 3 definitions" in result.stdout
 
 
+def test_a_definition_that_was_fetched_and_breaks_a_rule_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ENTRY, "problem", {"what": "app.yml is not a valid app.yml."})
+
+    result = run("refresh", "family")
+
+    assert result.exit_code == 0
+    assert "family/vpn is broken: app.yml is not a valid app.yml." in result.stderr
+    assert "broken" not in run("refresh", "club").stderr
+
+
 def test_a_catalog_of_the_box_that_was_not_refreshed_is_no_failure_of_it() -> None:
     assert run("refresh", "club", box=Box(FAILED)).exit_code == 0
 

@@ -1,8 +1,5 @@
 """The command that makes a definition of what other tools read: convert."""
 
-import os
-import shutil
-import tempfile
 from pathlib import Path
 
 import click
@@ -10,9 +7,10 @@ import click
 from homeport.catalog.convert import convert as convert_text
 from homeport.catalog.convert.conversion import Conversion, conversion_json
 from homeport.catalog.convert.shell_line import MAX_CHARS
+from homeport.cli.definition_folder import write_definition_folder
 from homeport.cli.main import Command, Context
 from homeport.cli.output import Printer
-from homeport.errors import InvalidInputError, TakenError
+from homeport.errors import InvalidInputError
 from homeport.risks import rate
 
 
@@ -45,7 +43,7 @@ def convert(
     text = line if line is not None else _read(str(file))
     conversion = convert_text(text, uninstall=_read(uninstall) if uninstall else "", name=name)
     if out is not None:
-        _write(Path(out), conversion, is_forced=force)
+        write_definition_folder(Path(out), conversion.files, may_replace=force)
     if context.answers_json(conversion_json(conversion) | ({"folder": out} if out is not None else {})):
         return
     _print(context.printer, conversion, out)
@@ -77,59 +75,6 @@ def _print(printer: Printer, conversion: Conversion, out: str | None) -> None:
         printer.remark(f"  {permission}")
     where = out if out is not None else "DIR, after writing it with --out DIR"
     printer.remark(f"See whether it runs: homeport check {where}")
-
-
-def _write(folder: Path, conversion: Conversion, *, is_forced: bool) -> None:
-    """Writes all files into the folder, or none.
-
-    Raises:
-        TakenError: the folder is there, and nothing was said of replacing it.
-        InvalidInputError: nothing can be written there.
-    """
-    if os.path.lexists(folder) and not is_forced:
-        raise TakenError(
-            f"{folder} exists.",
-            why="What is there is left as it is.",
-            remedy="Name another folder, or replace its definition with --force.",
-            kind="folder",
-            value=str(folder),
-        )
-    if os.path.lexists(folder) and not _may_be_replaced(folder):
-        raise TakenError(
-            f"{folder} is no definition's folder.",
-            why="It has no app.yml.",
-            remedy="Name another folder.",
-            kind="folder",
-            value=str(folder),
-        )
-    try:
-        _replace(folder.absolute(), conversion)
-    except OSError as error:
-        raise InvalidInputError(
-            f"{folder} cannot be written.", why=str(error), remedy="Name a folder that you may write to."
-        ) from error
-
-
-def _may_be_replaced(folder: Path) -> bool:
-    """Whether it is a definition's folder, or an empty one."""
-    is_folder = folder.is_dir() and not folder.is_symlink()
-    return is_folder and ((folder / "app.yml").is_file() or not any(folder.iterdir()))
-
-
-def _replace(folder: Path, conversion: Conversion) -> None:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
-    try:
-        for name, text in conversion.files.items():
-            (draft / name).parent.mkdir(parents=True, exist_ok=True)
-            (draft / name).write_text(text, encoding="utf-8")
-        draft.chmod(0o755)
-        if folder.is_dir():
-            shutil.rmtree(folder)
-        draft.rename(folder)
-    except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
-        raise
 
 
 COMMANDS = (convert,)

@@ -79,9 +79,7 @@ class _Bounds:
         raw = self._read_file(name)
         self._bytes += len(raw)
         if self._bytes > _MAX_READ_BYTES:
-            self._refuse(
-                (), f"Its files have more than {_MAX_READ_BYTES:,} bytes, counted each time."
-            )
+            self._refuse((), f"Its files have more than {_MAX_READ_BYTES:,} bytes, counted each time.")
         return raw
 
     def read_template(self, name: str) -> YamlDocument:

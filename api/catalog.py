@@ -56,6 +56,7 @@ async def add_source(context: Context, *, body: CatalogRequest) -> web.Response:
 async def remove_source(context: Context, *, name: str) -> web.Response:
     """Removes a catalog; the apps that came from it stay."""
     await context.writer.write(lambda connection: remove_catalog(connection, name))
+    context.definitions.forget()
     return web.Response(status=204)
 
 

@@ -50,6 +50,10 @@ class Definitions:
             self._read.pop(name, None)  # what was wrong may be mended at once
             raise
 
+    def forget(self) -> None:
+        """Reads anew from now on: a catalog is no more."""
+        self._read.clear()
+
     async def entries(self) -> list[CatalogEntry]:
         """All definitions of all catalogs; a broken one with what is wrong."""
         return await asyncio.to_thread(self._entries)

@@ -100,7 +100,7 @@ def test_an_app_without_the_hash_of_its_source_is_refused_with_what_is_missing(
     answer = box.post("/v1/apps", {"definition": name})
 
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input")
-    missing = f"{APPS[name].settings}_SHA256: must be given: the SHA-256 of that file"
+    missing = f"{APPS[name].settings}_SHA256: must be given: the SHA-256 of the release's zip file"
     assert missing in answer.text
     assert leftovers(box, name) == []
 

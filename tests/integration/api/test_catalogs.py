@@ -141,9 +141,11 @@ def test_a_definition_of_an_added_catalog_installs_by_its_own_and_by_its_whole_n
 
 def test_a_removed_catalogs_definitions_are_gone(box: Any, fetched: Any) -> None:
     fetched("family", "games")
+    assert box.call("GET", "/v1/catalog/games").status_code == 200
 
     removed = box.call("DELETE", f"{SOURCES}/family")
 
+    assert box.install("games").status_code == 404
     assert (removed.status_code, removed.text) == (204, "")
     assert box.call("DELETE", f"{SOURCES}/family").status_code == 404
     assert box.call("GET", SOURCES).json()["items"] == []

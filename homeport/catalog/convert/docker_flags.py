@@ -73,12 +73,15 @@ _LIMITS: Final = "Homeport limits apps by cores, memory and processes; they stan
 _DISK: Final = "Homeport gives no disk weights and rates."
 _RUNNING: Final = "It says how the command itself behaves, and Homeport starts the app."
 _ADDRESS: Final = "The box gives addresses; services reach each other by name."
+_WINDOWS: Final = "It is for containers of Windows."
 
 LEFT_OUT: Final[Mapping[str, str]] = {
     "attach": _RUNNING,
     "blkio-weight": _DISK,
     "blkio-weight-device": _DISK,
     "cidfile": _RUNNING,
+    "cpu-count": _WINDOWS,
+    "cpu-percent": _WINDOWS,
     "cpu-period": _LIMITS,
     "cpu-quota": _LIMITS,
     "cpu-rt-period": _LIMITS,
@@ -92,6 +95,8 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     "device-write-bps": _DISK,
     "device-write-iops": _DISK,
     "disable-content-trust": "Homeport fetches the images, by the box's own rules.",
+    "io-maxbandwidth": _WINDOWS,
+    "io-maxiops": _WINDOWS,
     "ip": _ADDRESS,
     "ip6": _ADDRESS,
     "kernel-memory": _LIMITS,

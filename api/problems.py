@@ -14,6 +14,8 @@ STATUS_OF: Final[dict[str, int]] = {
     "catalog_unavailable": 502,
     "not_convertible": 422,
     "invalid_input": 422,
+    "idempotency_key_reused": 422,
+    "queue_full": 429,
     "payload_too_large": 413,
     "unauthorized": 401,
     "not_found": 404,

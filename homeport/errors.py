@@ -156,6 +156,18 @@ class InvalidInputError(HomeportError):
     code = "invalid_input"
 
 
+class IdempotencyKeyReusedError(HomeportError):
+    """An Idempotency-Key was used before, for another request; facts: `key`, `job`."""
+
+    code = "idempotency_key_reused"
+
+
+class QueueFullError(HomeportError):
+    """As many jobs wait as may wait; facts: `limit`, `queued`, `retry_after_s`."""
+
+    code = "queue_full"
+
+
 class PayloadTooLargeError(HomeportError):
     """A request's body is larger than what is taken."""
 

@@ -18,8 +18,11 @@ CACHES_SUBJECT: Final = "box:caches"
 CATALOGS_SUBJECT: Final = "box:catalogs"
 """The subject of jobs that fetch added catalogs."""
 
+HISTORY_SUBJECT: Final = "box:history"
+"""The subject of jobs that forget old jobs, their logs, and events."""
+
 _BUILD_PREFIX: Final = "build:"  # a colon is in no identifier, so a build never waits for an app of its name
-APP_JOBS: Final = (JobKind.INSTALL, JobKind.UNINSTALL)
+APP_JOBS: Final = (JobKind.INSTALL, JobKind.UNINSTALL, JobKind.REPAIR)
 """The kinds whose subject is an app's identifier."""
 
 

@@ -23,9 +23,11 @@ class JobKind(StrEnum):
     BUILD = "build"
     """Build the images of a definition, or of an uploaded context, without installing anything."""
     CLEANUP = "cleanup"
-    """Give disk back: so far what the package caches hold."""
+    """Give disk back: what the package caches hold, or jobs, logs and events that are old."""
     REFRESH = "refresh"
     """Fetch the definitions of added catalogs anew; what cannot be fetched stays as it was."""
+    REPAIR = "repair"
+    """Bring what Docker runs of an app, or what is left of one, to what the database wants."""
 
 
 class JobState(StrEnum):

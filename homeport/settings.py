@@ -52,9 +52,7 @@ class Settings(BaseModel):
     worker_losses: int = Field(
         default=3, ge=1, description="a job that brought its worker down so often fails"
     )
-    stall_s: float = Field(
-        default=600, gt=0, description="a pull or build that does not move for so long fails"
-    )
+    stall_s: float = Field(default=600, gt=0, description="a step that does not move for so long fails")
     ceiling_s: float = Field(default=4 * 3600, gt=0, description="the longest that a pull or build may take")
     healthy_s: float = Field(
         default=300, gt=0, description="how long a started app may take to become healthy"
@@ -64,6 +62,34 @@ class Settings(BaseModel):
     )
     stop_s: int = Field(
         default=30, ge=1, description="how long a container may take to stop before it is killed"
+    )
+    queue_max: int = Field(
+        default=1000, ge=1, description="jobs that may wait; a request for one more is refused"
+    )
+    reconcile_s: float = Field(
+        default=300, gt=0, description="how often what Docker runs is compared with what is wanted"
+    )
+    time_zone: str = Field(
+        default="", description="the time zone of schedules, such as Europe/Berlin; empty: the system's"
+    )
+    refresh_schedule: str = Field(
+        default="23 3 * * *", description="when added catalogs are fetched anew (cron); empty: never"
+    )
+    history_schedule: str = Field(
+        default="41 4 * * 0", description="when old jobs and events are forgotten (cron); empty: never"
+    )
+    history_days: int = Field(
+        default=90, ge=1, description="a job that ended, its log, and an event are kept for so many days"
+    )
+    history_jobs: int = Field(
+        default=10_000, ge=1, description="of the jobs that ended, at most so many are kept"
+    )
+    history_events: int = Field(default=200_000, ge=1, description="at most so many events are kept")
+    reserve_bytes: int = Field(
+        default=64 * MIB, ge=0, description="held back on a full disk, for the jobs that make room"
+    )
+    fail_points: str = Field(
+        default="", description="for tests alone: the folder that says where a step fails; empty: nowhere"
     )
     spare_bytes: int = Field(default=GIB, ge=0, description="space that an install must leave free")
     log_max_bytes: int = Field(

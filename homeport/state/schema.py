@@ -201,6 +201,28 @@ CACHE_SIZES: Final = Table(
     Column("files", BigInteger, nullable=False),
 )
 
+# Which job a request with that Idempotency-Key became, for a day.
+IDEMPOTENCY_KEYS: Final = Table(
+    "idempotency_keys",
+    METADATA,
+    Column("token", Text, primary_key=True),  # the name of the token that the request came with
+    Column("key", Text, primary_key=True),
+    Column("digest", Text, nullable=False),  # of the request: method, path, query and body
+    Column("job_id", Text, nullable=False),
+    Column("created_at", Moment, nullable=False, index=True),
+)
+
+# The newest slot of each schedule that was run, or passed over.
+SCHEDULES: Final = Table(
+    "schedules",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("expression", Text, nullable=False),
+    Column("slot", Moment, nullable=False),
+    Column("job_id", Text),
+    Column("ran_at", Moment),
+)
+
 # How far each file of the caches' log has been added to the totals.
 CACHE_LOG_FILES: Final = Table(
     "cache_log_files",

@@ -4,12 +4,20 @@ Pure but for what it is given: the journal writes, the control says whether to s
 checks, acts, records; repeating one is harmless; an undo accepts that there is nothing to undo.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Generic, Protocol, TypeVar
 
-from homeport.errors import CancelledError, HandedBackError, HomeportError, LeaseLostError, Problem
+from homeport.errors import (
+    CancelledError,
+    HandedBackError,
+    HomeportError,
+    LeaseLostError,
+    Problem,
+    StalledError,
+)
 from homeport.jobs import overall_progress
 from homeport.models import StepRow, StepState
 
@@ -61,7 +69,11 @@ class Journal(Protocol):
 
 
 class StepRun:
-    """One run of one step: what a step's function is given beside the operation's own context."""
+    """One run of one step: what a step's function is given beside the operation's own context.
+
+    A step moves when its progress grows or has another detail, when it logs a line or saves a fact. One that
+    has not for `stall_s` seconds is ended by the next `check`.
+    """
 
     def __init__(
         self,
@@ -70,29 +82,66 @@ class StepRun:
         journal: Journal,
         control: Control,
         moved: Callable[[float, str], None],
+        *,
+        stall_s: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
         self.record: dict[str, Any] = dict(record)
         self._journal = journal
         self._control = control
         self._moved = moved
+        self._stall_s = stall_s
+        self._clock = clock
+        self._moved_at = clock()
+        self._shown = (-1.0, "")
+        self._last_words = ""
 
     def check(self) -> None:
-        """See `Control.check`."""
+        """See `Control.check`.
+
+        Raises:
+            StalledError: the step has not moved for too long.
+        """
         self._control.check()
+        if self._stall_s is not None and self._clock() - self._moved_at >= self._stall_s:
+            raise self._stalled(self._stall_s)
 
     def save(self, **facts: Any) -> None:
         """Adds facts to the step's record, durably, before what they speak of is done."""
         self.record.update(facts)
         self._journal.saved(self.name, self.record)
+        self._moved_at = self._clock()
 
     def progress(self, fraction: float, detail: str = "") -> None:
         """The step has come this far, 0 to 1. A smaller fraction than before is not shown."""
         self._moved(fraction, detail)
+        furthest, last = self._shown
+        if fraction > furthest or detail != last:
+            self._moved_at = self._clock()
+            self._shown = (max(fraction, furthest), detail)
+
+    def wait(self, detail: str) -> None:
+        """The step waits in turn for somebody else, which is no stall. Asked again at every look."""
+        self.progress(0.0, detail)
+        self._moved_at = self._clock()
+        self.check()
 
     def log(self, line: str) -> None:
         """A line for the job's log."""
         self._journal.log(line)
+        self._last_words = line
+        self._moved_at = self._clock()
+
+    def _stalled(self, stall_s: float) -> StalledError:
+        last = self._shown[1] or self._last_words
+        return StalledError(
+            f"The step {self.name!r} stalled: nothing moved for {stall_s:g} seconds.",
+            why=f"The last that was seen of it: {last}" if last else "It had shown nothing at all.",
+            remedy="Look at the network, the disk and the Docker Engine, and try again (limit: stall_s).",
+            step=self.name,
+            stall_s=stall_s,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,8 +192,19 @@ class Outcome:
 _PASS_ON = (HandedBackError, LeaseLostError)  # not a failure of the plan: whoever holds the job next goes on
 
 
+def _nowhere(_point: str) -> None:
+    """Passes every point."""
+
+
 def run_plan(
-    plan: Plan[C], context: C, journal: Journal, control: Control, *, turned_back: Problem | None = None
+    plan: Plan[C],
+    context: C,
+    journal: Journal,
+    control: Control,
+    *,
+    turned_back: Problem | None = None,
+    stall_s: float | None = None,
+    passing: Callable[[str], None] = _nowhere,
 ) -> Outcome:
     """Carries out the plan from its first unfinished step, or goes on undoing it.
 
@@ -154,6 +214,9 @@ def run_plan(
         journal: where steps are written down, and what they wrote before.
         control: asked before every step.
         turned_back: the problem that made an earlier run of the same plan turn back.
+        stall_s: how long a step may go without moving, in seconds; None: for ever.
+        passing: called at each boundary of a step with `<step>:begun`, `:acted` (and not yet written down as
+            done), `:undoing` or `:undone`.
 
     Returns:
         How it ended. After a failure all steps that had begun and have an undo are undone, last first.
@@ -163,16 +226,24 @@ def run_plan(
         LeaseLostError: another worker holds the job; nothing more was written.
     """
     if turned_back is None:
-        turned_back = _go_forward(plan, context, journal, control)
+        turned_back = _go_forward(plan, context, journal, control, stall_s=stall_s, passing=passing)
         if turned_back is None:
             return Outcome(ending=Ending.SUCCEEDED)
         journal.undoing(turned_back)
-    problem = _go_back(plan, context, journal, turned_back)
+    problem = _go_back(plan, context, journal, turned_back, passing)
     ending = Ending.CANCELLED if problem.code == CancelledError.code else Ending.FAILED
     return Outcome(ending=ending, problem=problem)
 
 
-def _go_forward(plan: Plan[C], context: C, journal: Journal, control: Control) -> Problem | None:
+def _go_forward(
+    plan: Plan[C],
+    context: C,
+    journal: Journal,
+    control: Control,
+    *,
+    stall_s: float | None,
+    passing: Callable[[str], None],
+) -> Problem | None:
     """Runs what is unfinished; the problem of the step that failed, if one did."""
     rows = {row.name: row for row in journal.steps()}
     fractions = {name: 1.0 for name, row in rows.items() if row.state is StepState.DONE}
@@ -186,11 +257,14 @@ def _go_forward(plan: Plan[C], context: C, journal: Journal, control: Control) -
             journal,
             control,
             _shown(plan, step.name, fractions, journal),
+            stall_s=stall_s,
         )
         try:
             control.check()
             journal.begun(step.name)
+            passing(f"{step.name}:begun")
             step.do(context, run)
+            passing(f"{step.name}:acted")
         except _PASS_ON:
             raise
         except Exception as error:
@@ -224,7 +298,9 @@ class _NoControl:
         """Lets everything go on."""
 
 
-def _go_back(plan: Plan[C], context: C, journal: Journal, problem: Problem) -> Problem:
+def _go_back(
+    plan: Plan[C], context: C, journal: Journal, problem: Problem, passing: Callable[[str], None]
+) -> Problem:
     """Undoes every step that had begun, last first; the problem, saying what was put back."""
     rows = {row.name: row for row in journal.steps()}
     put_back: list[str] = []
@@ -242,7 +318,9 @@ def _go_back(plan: Plan[C], context: C, journal: Journal, problem: Problem) -> P
             continue
         run = StepRun(step.name, row.record, journal, _NoControl(), lambda _fraction, _detail: None)
         try:
+            passing(f"{step.name}:undoing")
             step.undo(context, run)
+            passing(f"{step.name}:undone")
         except _PASS_ON:
             raise
         except Exception as error:  # the other undos still have to run

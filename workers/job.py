@@ -19,6 +19,7 @@ from homeport.state.database import Database
 from homeport.state.doorbell import Doorbell
 from homeport.state.journal import JobJournal
 from homeport.state.leases import Lease
+from workers.fail_points import fail_points_in
 from workers.job_log import JobLog
 from workers.job_run import JobRun
 from workers.lease_keeper import LeaseKeeper, RunningControl, UndoingControl
@@ -87,6 +88,8 @@ class JobRunner:
                     control=control,
                     undo_control=UndoingControl(control, self.stopping),
                     now=self.now,
+                    stall_s=self.settings.stall_s,
+                    fail_points=fail_points_in(self.settings.fail_points),
                 )
                 waiting = run.to_its_end(self.operations)
         except HandedBackError:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
-from homeport.errors import HandedBackError, LeaseLostError, StateUnavailableError
+from homeport.errors import HandedBackError, LeaseLostError, Problem, StateUnavailableError
 from homeport.models import Job, JobKind, JobState
 from homeport.plans import Control, Ending, Journal, Outcome, Plan, problem_of, run_plan
 from homeport.state import leases
 from homeport.state.database import Database
 from homeport.state.leases import Lease
+from workers.fail_points import FailPoints, nowhere
 from workers.operation import Operation, OperationContext, RunningJob
 
 _log = logging.getLogger(__name__)
@@ -39,6 +40,8 @@ class JobRun:
     control: Control
     undo_control: Control
     now: Callable[[], datetime]
+    stall_s: float | None = None
+    fail_points: FailPoints = nowhere
 
     def to_its_end(self, operations: Mapping[JobKind, Operation]) -> list[str]:
         """Carries out the job and writes down how it ended.
@@ -52,6 +55,7 @@ class JobRun:
         """
         context: OperationContext | None = None
         try:
+            self.fail_points(f"{self.job.kind}:taken")
             running = RunningJob(job=self.job, steps=self.journal.steps, undo_control=self.undo_control)
             plan, context = operations[self.job.kind](running)
             outcome = self._carry_out(plan, context)
@@ -60,6 +64,7 @@ class JobRun:
         except BaseException as error:
             _log.exception("%s failed outside its steps", self.job.kind)
             outcome = Outcome(ending=Ending.FAILED, problem=problem_of(error))
+        self.fail_points(f"{self.job.kind}:ending")
         self.journal.log(_last_words(outcome))
         return self._persist(lambda: self._finish(outcome, context))
 
@@ -67,14 +72,27 @@ class JobRun:
         """Runs the plan; what is no step's failure (`SystemExit`, a full disk) turns it back too."""
         turned_back = self.job.problem
         try:
-            return run_plan(plan, context, self.journal, self.control, turned_back=turned_back)
+            return self._run(plan, context, self.control, turned_back)
         except _PASS_ON:
             raise
         except BaseException as error:
             _log.exception("%s was broken off", self.job.kind)
             problem = turned_back or problem_of(error)
         self._persist(lambda: self.journal.undoing(problem))
-        return run_plan(plan, context, self.journal, self.undo_control, turned_back=problem)
+        return self._run(plan, context, self.undo_control, problem)
+
+    def _run(
+        self, plan: Plan[Any], context: OperationContext, control: Control, turned_back: Problem | None
+    ) -> Outcome:
+        return run_plan(
+            plan,
+            context,
+            self.journal,
+            control,
+            turned_back=turned_back,
+            stall_s=self.stall_s,
+            passing=lambda point: self.fail_points(f"{self.job.kind}/{point}"),
+        )
 
     def _finish(self, outcome: Outcome, context: OperationContext | None) -> list[str]:
         is_success = outcome.ending is Ending.SUCCEEDED

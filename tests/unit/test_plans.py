@@ -1,12 +1,19 @@
 """The step engine over a journal in memory: forward, backward, resumed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
-from homeport.errors import CancelledError, HandedBackError, LeaseLostError, Problem, UnhealthyError
+from homeport.errors import (
+    CancelledError,
+    HandedBackError,
+    LeaseLostError,
+    Problem,
+    StalledError,
+    UnhealthyError,
+)
 from homeport.models import StepRow, StepState
 from homeport.plans import Ending, Plan, Step, StepRun, run_plan
 
@@ -194,3 +201,80 @@ def test_a_plan_refuses_two_steps_of_one_name() -> None:
 
     with pytest.raises(ValueError, match="two steps of one name"):
         Plan(step, step)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def step_run(clock: Clock, journal: MemoryJournal) -> StepRun:
+    journal.begun("start")
+    return StepRun("start", {}, journal, Going(), lambda _fraction, _detail: None, stall_s=10, clock=clock)
+
+
+def test_a_step_that_does_not_move_for_the_stall_limit_is_ended_and_says_what_it_did_last() -> None:
+    clock, journal = Clock(), MemoryJournal()
+    run = step_run(clock, journal)
+    run.progress(0.4, "pulling: 3 MB")
+    clock.now = 9.9
+    run.check()
+    run.progress(0.4, "pulling: 3 MB")  # the same again is no movement
+
+    clock.now = 10
+    with pytest.raises(StalledError) as stalled:
+        run.check()
+
+    assert stalled.value.facts == {"step": "start", "stall_s": 10}
+    assert "pulling: 3 MB" in stalled.value.why
+
+
+@pytest.mark.parametrize(
+    "move",
+    [
+        lambda run: run.progress(0.5, "pulling"),
+        lambda run: run.progress(0.4, "unpacking"),
+        lambda run: run.log("a line"),
+        lambda run: run.save(fact=1),
+        lambda run: run.wait("another build comes first"),
+    ],
+    ids=["progress", "detail", "line", "fact", "turn"],
+)
+def test_whatever_moves_keeps_a_step_from_its_stall_limit(move: Callable[[StepRun], None]) -> None:
+    clock, journal = Clock(), MemoryJournal()
+    run = step_run(clock, journal)
+    run.progress(0.4, "pulling")
+
+    clock.now = 9
+    move(run)
+    clock.now = 18
+    run.check()
+
+    clock.now = 19
+    with pytest.raises(StalledError):
+        run.check()
+
+
+def test_a_stalled_step_is_undone_like_any_that_failed() -> None:
+    box, journal = Box(), MemoryJournal()
+    box.failing["start"] = StalledError("It stalled.")
+
+    outcome = run_plan(box.plan(), box, journal, Going(), stall_s=10)
+
+    assert outcome.problem is not None
+    assert outcome.problem.code == "stalled"
+    assert box.there == []
+
+
+def test_every_boundary_of_a_plan_is_passed_by_its_name() -> None:
+    box, journal, passed = Box(), MemoryJournal(), list[str]()
+    box.failing["record"] = UnhealthyError("No.")
+
+    run_plan(box.plan(), box, journal, Going(), passing=passed.append)
+
+    forward = [f"{name}:{place}" for name in NAMES for place in ("begun", "acted")][:-1]
+    backward = [f"{name}:{place}" for name in reversed(NAMES) for place in ("undoing", "undone")]
+    assert passed == forward + backward

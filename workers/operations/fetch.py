@@ -180,9 +180,9 @@ def _build(context: ImagesContext, run: StepRun, image: WantedImage, progress: F
 def _turn(tools: Tools, run: StepRun, otherwise: str) -> Iterator[None]:
     """One build at a time, whichever jobs they belong to: each may have all that builds may use."""
     if not tools.builds_lock.acquire(blocking=False):
-        run.progress(0.0, otherwise)
+        run.wait(otherwise)
         while not tools.builds_lock.acquire(timeout=_TURN_S):
-            run.check()
+            run.wait(otherwise)
     try:
         yield
     finally:

@@ -29,8 +29,8 @@ def nowhere(_point: str, /) -> None:
 class FolderFailPoints:
     """Looks for a file of the point in a folder, and does what stands in it.
 
-    `raise` raises a `RuntimeError`, once: the file goes first. `pause` makes a second file, with `.reached` added
-    to its name, and waits until the first is gone; nothing is asked meanwhile, so only a kill ends it sooner.
+    `raise` raises a `RuntimeError`, once: the file goes first. `pause` makes a second file, `.reached` at
+    its end, and waits until the first is gone; nothing is asked meanwhile, so only a kill ends it sooner.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -1,8 +1,6 @@
 """Running one job: take its lease, carry out its plan, write down how it ended, wake who waited for it."""
 
 import logging
-import os
-import socket
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -24,6 +22,7 @@ from workers.job_log import JobLog
 from workers.job_run import JobRun
 from workers.lease_keeper import LeaseKeeper, RunningControl, UndoingControl
 from workers.operation import Operation
+from workers.process import owner_name
 
 _log = logging.getLogger(__name__)
 
@@ -66,9 +65,10 @@ class JobRunner:
             lease = leases.take(
                 connection,
                 job_id,
-                owner=f"{socket.gethostname()}:{os.getpid()}",
+                owner=owner_name(),
                 ttl_s=self.settings.lease_s,
                 now=self.now(),
+                max_losses=self.settings.worker_losses,
             )
             job = jobs.find_job(connection, job_id) if lease else None
         self.doorbell.announce()

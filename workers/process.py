@@ -4,7 +4,10 @@ import ctypes
 import logging
 import os
 import signal
+import socket
 import threading
+from functools import cache
+from pathlib import Path
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +35,36 @@ def stop_on_signals() -> threading.Event:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     return stopping
+
+
+@cache
+def owner_name() -> str:
+    """This process's name in the leases that it takes: no other process has it, not even one of its id."""
+    return f"{_place()}:{os.getpid()}:{_started(os.getpid())}"
+
+
+def is_dead(owner: str) -> bool:
+    """Whether the process of that name is seen to be gone; False also where it cannot be seen from here."""
+    place, _, process = owner.rpartition("/")
+    namespace, _, rest = process.partition(":")
+    pid, _, started = rest.partition(":")
+    if f"{place}/{namespace}" != _place() or not pid.isdecimal():
+        return False
+    return _started(int(pid)) != started
+
+
+def _place() -> str:
+    """The machine and the process namespace, within which process ids mean something."""
+    return f"{socket.gethostname()}/{Path('/proc/self/ns/pid').stat().st_ino}"
+
+
+def _started(pid: int) -> str:
+    """When the process began, in clock ticks since boot (proc(5), stat); "" where none runs any more."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] in "ZX" else fields[19]
 
 
 def end_now(code: int) -> None:

@@ -4,7 +4,7 @@ A lease has a fencing number that grows with every take. Whatever its holder wri
 so a worker that was thought dead and wakes up late is refused.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -23,6 +23,11 @@ from homeport.state.schema import APPS, JOBS
 _ACTIVE: Final = (JobState.RUNNING, JobState.UNDOING)
 
 
+def _is_alive(_owner: str) -> bool:
+    """Nobody is known to be dead: leases expire."""
+    return False
+
+
 @dataclass(frozen=True, kw_only=True)
 class Lease:
     """A worker's right to carry out a job, until it is lost."""
@@ -32,12 +37,17 @@ class Lease:
     fence: int
 
 
-def take(conn: Connection, job_id: str, *, owner: str, ttl_s: float, now: datetime) -> Lease | None:
+def take(
+    conn: Connection, job_id: str, *, owner: str, ttl_s: float, now: datetime, max_losses: int | None = None
+) -> Lease | None:
     """Takes a job, if it is this job's turn.
 
     None: it is gone, ended, held by a worker, or another job of its subject comes first; in that case the job
     is marked as waiting for that one, and `finish` gives it back to be sent again. A job that had turned back
     goes on undoing: its state is `undoing` and its problem says why.
+
+    A job that may not lose its worker once more runs beside no other of that kind: when the worker goes down
+    with both, nobody knows which of them it was, and one would fail for the other.
 
     Args:
         conn: a transaction that writes.
@@ -45,13 +55,14 @@ def take(conn: Connection, job_id: str, *, owner: str, ttl_s: float, now: dateti
         owner: the worker's name, unique to the process.
         ttl_s: how long the lease lasts without a heartbeat, in seconds.
         now: the time.
+        max_losses: how often a job may lose its worker; None: it does not matter.
     """
     row = conn.execute(select(JOBS).where(JOBS.c.id == job_id).with_for_update()).first()
     if row is None or row.state.is_terminal:
         return None
-    if row.state in _ACTIVE:  # also with an expired lease: `reclaim_expired` alone counts losses
+    if row.state in _ACTIVE:  # also with an expired lease: `reclaim_lost` alone counts losses
         return None
-    if (blocking := _blocking(conn, row)) is not None:
+    if (blocking := _blocking(conn, row) or _suspect(conn, row, max_losses)) is not None:
         _wait(conn, row, blocking, now)
         return None
     lease = Lease(job_id=job_id, owner=owner, fence=row.fence + 1)
@@ -122,21 +133,32 @@ def finish(
     return release_waiting(conn, job.id)
 
 
-def reclaim_expired(conn: Connection, *, now: datetime, max_losses: int) -> list[str]:
-    """Queues again the jobs whose workers fell silent, each with one loss more; their ids by arrival.
+def lost_jobs(conn: Connection, *, now: datetime, is_dead: Callable[[str], bool] = _is_alive) -> list[str]:
+    """The ids of the jobs whose workers are dead, or were silent for longer than their leases, by arrival."""
+    held = select(JOBS.c.id, JOBS.c.owner, JOBS.c.lease_until).where(JOBS.c.state.in_(_ACTIVE))
+    return [
+        row.id
+        for row in conn.execute(held.order_by(JOBS.c.seq))
+        if row.lease_until < now or is_dead(row.owner)
+    ]
+
+
+def reclaim_lost(
+    conn: Connection, *, now: datetime, max_losses: int, is_dead: Callable[[str], bool] = _is_alive
+) -> list[str]:
+    """Queues again the jobs whose workers are lost, each with one loss more; their ids by arrival.
+
+    A worker is lost when its lease has expired, or at once where `is_dead` says so of the lease's owner.
 
     A job with `max_losses` losses is not tried again: it goes on only to be undone, and fails as
     `worker_lost`. One with twice as many is not undone further either: it fails, saying what was not put
     back, and the jobs that waited for it are among those returned.
     """
-    expired = (
-        select(JOBS)
-        .where(JOBS.c.state.in_(_ACTIVE), JOBS.c.lease_until < now)
-        .order_by(JOBS.c.seq)
-        .with_for_update()
-    )
+    lost = lost_jobs(conn, now=now, is_dead=is_dead)
     queued: list[str] = []
-    for row in conn.execute(expired).all():
+    for row in conn.execute(
+        select(JOBS).where(JOBS.c.id.in_(lost)).order_by(JOBS.c.seq).with_for_update()
+    ).all():
         losses = row.losses + 1
         turned_back = row.turned_back
         if turned_back is not None and losses >= 2 * max_losses:
@@ -222,6 +244,19 @@ def _blocking(conn: Connection, row: Row[Any]) -> str | None:
         select(JOBS.c.id)
         .where(JOBS.c.subject == row.subject, JOBS.c.id != row.id, or_(active, earlier))
         .order_by(case((active, 0), else_=1), JOBS.c.seq)
+        .limit(1)
+    )
+    return conn.execute(query).scalar_one_or_none()
+
+
+def _suspect(conn: Connection, row: Row[Any], max_losses: int | None) -> str | None:
+    """The active job at its last chance that this one, at its own last, must not run beside."""
+    if max_losses is None or row.losses == 0 or row.losses < max_losses - 1:
+        return None
+    query = (
+        select(JOBS.c.id)
+        .where(JOBS.c.state.in_(_ACTIVE), JOBS.c.losses >= max_losses - 1, JOBS.c.id != row.id)
+        .order_by(JOBS.c.seq)
         .limit(1)
     )
     return conn.execute(query).scalar_one_or_none()

@@ -62,7 +62,7 @@ def create_duties(
         ),
         Duty(
             "reclaim",
-            turn=lambda: reclaim.reclaim_expired(database, doorbell, now, max_losses=settings.worker_losses),
+            turn=lambda: reclaim.reclaim_lost(database, doorbell, now, max_losses=settings.worker_losses),
             wait=partial(stopping.wait, reclaim.LOOK_S),
             stopping=stopping,
         ),

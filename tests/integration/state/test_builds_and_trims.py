@@ -9,7 +9,7 @@ from homeport.errors import NotPossibleNowError
 from homeport.models import Job, JobKind, JobState, Queue
 from homeport.state.accept import accept_build, accept_trim
 from homeport.state.jobs import list_jobs
-from homeport.state.leases import reclaim_expired
+from homeport.state.leases import reclaim_lost
 from tests.integration.state.box import Box
 
 
@@ -101,7 +101,7 @@ def test_a_build_whose_undo_has_no_end_says_nothing_of_an_app_of_its_name(box: B
         box.journal(lease).begun("build images")
         box.pass_time(16)
         with box.database.write() as conn:
-            reclaim_expired(conn, now=box.now, max_losses=3)
+            reclaim_lost(conn, now=box.now, max_losses=3)
 
     ended = box.job(job)
     assert ended.state is JobState.FAILED

@@ -11,14 +11,14 @@ import pytest
 from homeport.errors import LeaseLostError, TakenError
 from homeport.events import EventKind
 from homeport.models import Job, JobState
-from homeport.state.leases import Lease, finish, hand_back, heartbeat, reclaim_expired
+from homeport.state.leases import Lease, finish, hand_back, heartbeat, reclaim_lost, take
 from homeport.state.outbox import mark_sent, sendable
 from tests.integration.state.box import PROBLEM, Box
 
 
 def _reclaim(box: Box, max_losses: int = 3) -> list[str]:
     with box.database.write() as conn:
-        return reclaim_expired(conn, now=box.now, max_losses=max_losses)
+        return reclaim_lost(conn, now=box.now, max_losses=max_losses)
 
 
 def _beat(box: Box, lease: Lease) -> bool:
@@ -348,3 +348,50 @@ def test_a_job_without_a_worker_is_sent_at_once(box: Box, *, crashed: bool) -> N
         box.hand_back(lease)
 
     assert _send(box, 60) == ["wiki"]
+
+
+def test_the_job_of_a_dead_worker_is_queued_again_before_its_lease_has_expired(box: Box) -> None:
+    dead, alive = box.install("wiki"), box.install("blog")
+    box.taken(dead, owner="dead")
+    box.taken(alive, owner="alive")
+
+    with box.database.write() as conn:
+        reclaimed = reclaim_lost(conn, now=box.now, max_losses=3, is_dead=lambda owner: owner == "dead")
+
+    assert reclaimed == [dead.id]
+    assert box.job(dead).state is JobState.QUEUED
+    assert _losses(box, dead) == 1
+    assert box.job(alive).state is JobState.RUNNING
+
+
+def _lose(box: Box, *jobs: Job) -> None:
+    """All of them run, and their worker goes down."""
+    for job in jobs:
+        box.taken(job)
+    box.pass_time(16)
+    _reclaim(box)
+
+
+def _take_carefully(box: Box, job: Job) -> Lease | None:
+    with box.database.write() as conn:
+        return take(conn, job.id, owner="w", ttl_s=15, now=box.now, max_losses=3)
+
+
+def test_of_the_jobs_at_their_last_chance_one_runs_at_a_time_so_that_none_fails_for_another(box: Box) -> None:
+    killer, neighbour, other = box.install("killer"), box.install("neighbour"), box.install("other")
+    _lose(box, killer, neighbour)
+    _lose(box, killer, neighbour)
+
+    last = _take_carefully(box, killer)
+    assert last is not None
+    assert _take_carefully(box, neighbour) is None
+    assert box.job(neighbour).waiting_for == killer.id
+    assert _take_carefully(box, other) is not None, "a job that lost no worker runs beside it"
+    box.pass_time(16)
+    _reclaim(box)
+    undoing = _take_carefully(box, killer)
+    assert undoing is not None
+    assert box.finish(undoing, JobState.FAILED) == [neighbour.id]
+
+    assert _take_carefully(box, neighbour) is not None
+    assert _losses(box, neighbour) == 2

@@ -94,7 +94,7 @@ def migrate(url: str) -> None:
 
 
 def _make_folder(url: str) -> None:
-    path = _sqlite_path(url)
+    path = sqlite_path(url)
     if path is None:
         return
     try:
@@ -107,7 +107,12 @@ def _make_folder(url: str) -> None:
         ) from error
 
 
-def _sqlite_path(url: str) -> Path | None:
+def sqlite_path(url: str) -> Path | None:
+    """SQLite's file; None for another database.
+
+    Raises:
+        InvalidInputError: it would lie in memory.
+    """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
         return None
@@ -123,7 +128,7 @@ def _sqlite_path(url: str) -> Path | None:
 
 def _make_engine(url: str, *, create: bool) -> Engine:
     """The connection pool; for SQLite, with every connection durable and every transaction explicit."""
-    path = _sqlite_path(url)
+    path = sqlite_path(url)
     if path is None:
         return create_engine(url, pool_pre_ping=True, pool_timeout=BUSY_S)
     engine = create_engine(

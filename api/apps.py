@@ -20,6 +20,7 @@ from homeport.models import App, Job
 from homeport.shapes import AppLogsQuery, InstallQuery, InstallRequest, PageQuery, UninstallQuery
 from homeport.state.accept import accept_install, accept_uninstall
 from homeport.state.apps import find_app, list_apps, no_such_app
+from homeport.state.reserve import draw_on_reserve, require_room
 from homeport.wire import app_json, key_of, page
 
 _LONGEST_LINE = 64 * 1024  # what has no line's end for so long is sent as a line
@@ -27,6 +28,7 @@ _LONGEST_LINE = 64 * 1024  # what has no line's end for so long is sent as a lin
 
 async def install(context: Context, *, request: web.Request, query: InstallQuery) -> web.Response:
     """Installs a definition of the catalog, or one that is sent with the request."""
+    require_room(context.settings)
     if request.content_type in ARCHIVES:
         return accepted(context, await _accept_archive(context, request, query))
     body = await read_body(request, InstallRequest)
@@ -55,6 +57,7 @@ async def _accept_archive(context: Context, request: web.Request, query: Install
 async def uninstall(context: Context, *, identifier: str, query: UninstallQuery) -> web.Response:
     """Uninstalls an app; its data stays unless purge is asked."""
     parameters = {"purge": query.purge, "remove_images": query.remove_images}
+    draw_on_reserve(context.settings)
     job = await context.writer.write(
         lambda connection: accept_uninstall(
             connection,

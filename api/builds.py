@@ -18,10 +18,12 @@ from homeport.jobs import queue_of
 from homeport.models import Job
 from homeport.shapes import BuildQuery, BuildRequest
 from homeport.state.accept import accept_build
+from homeport.state.reserve import require_room
 
 
 async def create(context: Context, *, request: web.Request, query: BuildQuery) -> web.Response:
     """Builds the images of a definition of the catalog, or of a definition or build context that is sent."""
+    require_room(context.settings)
     if request.content_type in ARCHIVES:
         return accepted(context, await _accept_archive(context, request, query))
     body = await read_body(request, BuildRequest)

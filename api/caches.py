@@ -11,6 +11,7 @@ from homeport.shapes import TrimRequest
 from homeport.state.accept import accept_trim
 from homeport.state.caches import cache_totals
 from homeport.state.health import cache_states
+from homeport.state.reserve import draw_on_reserve
 from homeport.wire import cache_json
 
 
@@ -37,6 +38,7 @@ async def list_all(context: Context) -> web.Response:
 
 async def trim(context: Context, *, body: TrimRequest) -> web.Response:
     """Takes from package caches what was not used for longest, until they hold no more than is said."""
+    draw_on_reserve(context.settings)
     job = await context.writer.write(
         lambda connection: accept_trim(
             connection,

@@ -17,6 +17,7 @@ from homeport.models import Job
 from homeport.shapes import CatalogRequest, ConvertRequest, RefreshRequest
 from homeport.state.accept import accept_refresh
 from homeport.state.catalogs import add_catalog, list_catalogs, remove_catalog
+from homeport.state.reserve import require_room
 
 
 async def list_all(context: Context) -> web.Response:
@@ -43,6 +44,7 @@ async def list_sources(context: Context) -> web.Response:
 
 async def add_source(context: Context, *, body: CatalogRequest) -> web.Response:
     """Adds a catalog, and fetches it."""
+    require_room(context.settings)
     kind, source = settle_source(body.source, body.kind)
     now = datetime.now(UTC)
 
@@ -62,6 +64,7 @@ async def remove_source(context: Context, *, name: str) -> web.Response:
 
 async def refresh(context: Context, *, body: RefreshRequest) -> web.Response:
     """Fetches catalogs anew; one that cannot be fetched stays as it was."""
+    require_room(context.settings)
     job = await context.writer.write(
         lambda connection: accept_refresh(
             connection, job_id=uuid.uuid4().hex, catalogs=body.catalogs, now=datetime.now(UTC)

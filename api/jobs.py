@@ -11,6 +11,7 @@ from homeport.models import Job, StepRow
 from homeport.shapes import JobLogQuery, JobsQuery
 from homeport.state.job_logs import read_log
 from homeport.state.jobs import find_job, job_steps, list_jobs, no_such_job, request_cancel
+from homeport.state.reserve import draw_on_reserve
 from homeport.state.uploads import remove_upload
 from homeport.wire import job_json, number_of, page
 
@@ -45,6 +46,7 @@ async def show(context: Context, *, id: str) -> web.Response:  # noqa: A002 - th
 
 async def cancel(context: Context, *, id: str) -> web.Response:  # noqa: A002 - the path's own word
     """Cancels a job: at once where it waits (200), as soon as its worker hears of it where it runs (202)."""
+    draw_on_reserve(context.settings)
     job = await context.writer.write(lambda connection: request_cancel(connection, id, datetime.now(UTC)))
     context.ringer.ring()
     if job.state.is_terminal:

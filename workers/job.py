@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from homeport.errors import HandedBackError, HomeportError, LeaseLostError
 from homeport.jobs import app_of
@@ -17,6 +18,7 @@ from homeport.state.database import Database
 from homeport.state.doorbell import Doorbell
 from homeport.state.journal import JobJournal
 from homeport.state.leases import Lease
+from homeport.state.reserve import MAKES_ROOM, draw_on_reserve, is_short
 from workers.fail_points import fail_points_in
 from workers.job_log import JobLog
 from workers.job_run import JobRun
@@ -51,6 +53,7 @@ class JobRunner:
         if self.stopping.is_set():
             return
         try:
+            self._make_way(job_id)
             taken = self._take(job_id)
         except HomeportError as error:
             _log.warning("job %s was not begun: %s", job_id, error)
@@ -59,6 +62,15 @@ class JobRunner:
             job, lease = taken
             with bound(job=job.id, app=app_of(job.kind, job.subject)):
                 self._run_leased(job, lease)
+
+    def _make_way(self, job_id: str) -> None:
+        """Draws on the reserve where the disk is full and the job will make room, or is turned back."""
+        if not is_short(self.settings):
+            return
+        with self.database.read() as connection:
+            job = jobs.find_job(connection, job_id)
+        if job is not None and (job.kind in MAKES_ROOM or job.problem is not None):
+            draw_on_reserve(self.settings)
 
     def _take(self, job_id: str) -> tuple[Job, Lease] | None:
         with self.database.write() as connection:
@@ -88,6 +100,7 @@ class JobRunner:
                     control=control,
                     undo_control=UndoingControl(control, self.stopping),
                     now=self.now,
+                    make_way=partial(draw_on_reserve, self.settings),
                     stall_s=self.settings.stall_s,
                     fail_points=fail_points_in(self.settings.fail_points),
                 )

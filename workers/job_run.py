@@ -31,7 +31,10 @@ _PASS_ON = (HandedBackError, LeaseLostError)
 
 @dataclass(frozen=True, kw_only=True)
 class JobRun:
-    """A leased job on its way. `control` is for what goes forward, `undo_control` for what is put back."""
+    """A leased job on its way. `control` is for what goes forward, `undo_control` for what is put back.
+
+    `make_way` is called where the database cannot be written: the disk may be full.
+    """
 
     job: Job
     lease: Lease
@@ -40,6 +43,7 @@ class JobRun:
     control: Control
     undo_control: Control
     now: Callable[[], datetime]
+    make_way: Callable[[], object] = lambda: None
     stall_s: float | None = None
     fail_points: FailPoints = nowhere
 
@@ -78,6 +82,7 @@ class JobRun:
         except BaseException as error:
             _log.exception("%s was broken off", self.job.kind)
             problem = turned_back or problem_of(error)
+        self.make_way()
         self._persist(lambda: self.journal.undoing(problem))
         return self._run(plan, context, self.undo_control, problem)
 
@@ -116,6 +121,7 @@ class JobRun:
                 return write()
             except StateUnavailableError as error:
                 _log.warning("the database cannot be written, trying again: %s", error)
+            self.make_way()  # what is turned back makes room, and how a job ended must be written down
             self.undo_control.check()
             time.sleep(_WRITE_AGAIN_S)
 

@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import stat
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -154,5 +155,11 @@ def _make_folders(settings: Settings, *, as_root: bool) -> None:
         (settings.run_dir / "valkey", uid, 0o700),
     ):
         folder.mkdir(parents=True, exist_ok=True)
-        os.chown(folder, owner, gid)
-        folder.chmod(mode)
+        found = folder.stat()
+        if (found.st_uid, found.st_gid) != (
+            owner,
+            gid,
+        ):  # else a read-only disk would refuse what is so already
+            os.chown(folder, owner, gid)
+        if stat.S_IMODE(found.st_mode) != mode:
+            folder.chmod(mode)

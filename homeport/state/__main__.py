@@ -12,6 +12,7 @@ from pathlib import Path
 from homeport.errors import HomeportError, NotFoundError
 from homeport.settings import Settings, load_settings
 from homeport.state.database import Database, migrate
+from homeport.state.reserve import draw_on_reserve
 from homeport.state.tokens import create_token, revoke_token
 
 
@@ -26,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         settings = load_settings()
+        draw_on_reserve(settings)  # a box whose disk is full has to start, so that room can be made
         if given.command == "migrate":
             migrate(settings.database)
         else:

@@ -3,6 +3,7 @@
 All that is SQLite's own stands here; the rest of `state` is portable SQL.
 """
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,17 +11,19 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event, exc, make_url
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from homeport.errors import InvalidInputError, StateUnavailableError
 
 BUSY_S: Final = 10.0
 """How long a transaction waits for another process's write before it gives up; writes take milliseconds."""
 
+_READING: Final = (f"PRAGMA busy_timeout={int(BUSY_S * 1000)}",)
 _PRAGMAS: Final = (
     "PRAGMA journal_mode=WAL",  # readers go on while one writes
     "PRAGMA synchronous=FULL",  # with NORMAL a power cut loses every acknowledged commit
-    f"PRAGMA busy_timeout={int(BUSY_S * 1000)}",
     "PRAGMA foreign_keys=ON",
+    *_READING,
 )
 _MIGRATE: Final = "Run `python -m homeport.state migrate`; `homeport up` does so by itself."
 _OUR_MISTAKES: Final = (exc.IntegrityError, exc.ProgrammingError, exc.DataError, exc.NotSupportedError)
@@ -65,6 +68,7 @@ def migrate(url: str) -> None:
     """Makes the database, if there is none, and brings its tables up to date. Harmless when repeated.
 
     SQLite's file and its folder are made as the user who calls: with mode 0750, so call it as the API's user.
+    On a file system that is read-only, nothing is done to a database that is there: it may still be read.
 
     Raises:
         StateUnavailableError: it cannot be made, or a newer Homeport has written it.
@@ -74,6 +78,9 @@ def migrate(url: str) -> None:
     import alembic.config
     import alembic.util
 
+    path = sqlite_path(url)
+    if path is not None and path.exists() and is_read_only(path.parent):
+        return
     place = make_url(url).render_as_string(hide_password=True)
     engine = _make_engine(url, create=True)
     config = alembic.config.Config()
@@ -126,6 +133,14 @@ def sqlite_path(url: str) -> Path | None:
     return Path(parsed.database).absolute()
 
 
+def is_read_only(folder: Path) -> bool:
+    """Whether the folder's file system is mounted read-only; False also where that cannot be said."""
+    try:
+        return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False
+
+
 def _make_engine(url: str, *, create: bool) -> Engine:
     """The connection pool; for SQLite, with every connection durable and every transaction explicit."""
     path = sqlite_path(url)
@@ -136,24 +151,51 @@ def _make_engine(url: str, *, create: bool) -> Engine:
     )
     event.listen(engine, "connect", _set_pragmas)
     event.listen(engine, "begin", _begin)
+    event.listen(engine.pool, "checkout", _refuse_frozen(path))
     return engine
 
 
 def _opener(path: Path, *, create: bool) -> Callable[[], sqlite3.Connection]:
     # Only `migrate` creates the file: one that another process of another user made would not be the API's.
-    address = f"{path.as_uri()}?mode={'rwc' if create else 'rw'}"
-
     def connect() -> sqlite3.Connection:
+        mode = "mode=rwc" if create else "mode=rw"
+        kind = sqlite3.Connection
+        if is_read_only(path.parent):
+            kind, mode = _FrozenConnection, _frozen_mode(path)
         # isolation_level None leaves BEGIN to us; connections wander between the pool's threads.
         return sqlite3.connect(
-            address, uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False
+            f"{path.as_uri()}?{mode}",
+            uri=True,
+            timeout=BUSY_S,
+            isolation_level=None,
+            check_same_thread=False,
+            factory=kind,
         )
 
     return connect
 
 
+class _FrozenConnection(sqlite3.Connection):
+    """One that was opened on a read-only file system: it never writes, also when the disk may be written."""
+
+
+def _frozen_mode(path: Path) -> str:
+    # Readers of a WAL need its index. After a clean stop there is neither, and none can be made: then, and
+    # only then, all is in the file itself, which nobody changes (sqlite.org/wal.html, "Read-Only Databases").
+    log = Path(f"{path}-wal")
+    return "mode=ro" if log.exists() and log.stat().st_size else "mode=ro&immutable=1"
+
+
+def _refuse_frozen(path: Path) -> Callable[[Any, ConnectionPoolEntry, Any], None]:
+    def look(connection: Any, _record: ConnectionPoolEntry, _proxy: Any) -> None:
+        if isinstance(connection, _FrozenConnection) and not is_read_only(path.parent):
+            raise exc.DisconnectionError("the disk may be written again")  # the pool opens another
+
+    return look
+
+
 def _set_pragmas(connection: sqlite3.Connection, _record: Any) -> None:
-    for pragma in _PRAGMAS:
+    for pragma in _PRAGMAS if not isinstance(connection, _FrozenConnection) else _READING:
         connection.execute(pragma)
 
 
@@ -202,7 +244,8 @@ def _unavailable(place: str, cause: BaseException | None) -> StateUnavailableErr
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
             what, remedy = "The database is damaged", "Stop Homeport and restore the file from a backup."
         case sqlite3.SQLITE_IOERR:
-            what, remedy = "The disk does not read or write", "Look at the disk's health (dmesg, smartctl)."
+            what = "The disk does not read or write"
+            remedy = "Look at its health, and whether its file system became read-only (dmesg, smartctl)."
         case sqlite3.SQLITE_ERROR:
             what, remedy = "The database lacks what this version needs", _MIGRATE
         case _:

@@ -56,6 +56,14 @@ def require_room(settings: Settings) -> None:
         )
 
 
+def is_short(settings: Settings) -> bool:
+    """Whether the disk has less room than a job's writes may need."""
+    try:
+        return _free(reserve_file(settings).parent) < WORK_BYTES
+    except OSError:
+        return False
+
+
 def draw_on_reserve(settings: Settings) -> None:
     """Lets go of as much of the reserve as a job's writes need, where the disk has less than that.
 

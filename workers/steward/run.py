@@ -13,6 +13,7 @@ from homeport.settings import Settings
 from homeport.state.catalogs import sweep_generations
 from homeport.state.database import Database
 from homeport.state.doorbell import CHANNEL_JOBS, Doorbell
+from homeport.state.reserve import fill_reserve
 from workers.steward import cache_totals, outbox, reclaim
 from workers.steward.app_logs import serve
 from workers.steward.duty import Duty
@@ -21,6 +22,7 @@ _log = logging.getLogger(__name__)
 
 _STOP_S = 3.0
 _SWEEP_S = 60.0  # how soon what was fetched of a removed catalog is gone
+_RESERVE_S = 30.0  # how soon space is held back again once the disk has it
 _SIGNAL_LOOK_S = 0.2  # how soon a signal is noticed
 
 
@@ -64,6 +66,12 @@ def create_duties(
             "reclaim",
             turn=lambda: reclaim.reclaim_lost(database, doorbell, now, max_losses=settings.worker_losses),
             wait=partial(stopping.wait, reclaim.LOOK_S),
+            stopping=stopping,
+        ),
+        Duty(
+            "reserve",
+            turn=lambda: fill_reserve(settings),
+            wait=partial(stopping.wait, _RESERVE_S),
             stopping=stopping,
         ),
         Duty(

@@ -36,7 +36,6 @@ REPLACE_LABEL = "com.docker.compose.replace"
 
 _QUIET_S = 1.0  # creating a container takes a tenth of that
 _SETTLE_S = 15.0
-_WORK_S = 120.0  # what Compose may need beside waiting for containers; seconds as a rule
 
 
 def write_project(project_dir: Path, rendered: RenderedProject) -> Path:
@@ -130,7 +129,14 @@ class ProjectRunner:
         """
         self._make_way(project)
         progress = ComposeProgress(objects, on_progress, log)
-        watch = StartWatch(self._engine, project, expectation, control, self._settings)
+        watch = StartWatch(
+            self._engine,
+            project,
+            expectation,
+            control=control,
+            settings=self._settings,
+            on_wait=lambda detail: on_progress(0.0, detail),
+        )
         try:
             result = self._compose(
                 project_dir,
@@ -138,8 +144,6 @@ class ProjectRunner:
                 ["up", "--detach", "--no-build", "--pull", "never", "--remove-orphans"],
                 control=watch,
                 on_line=progress.feed,
-                # a service may wait for another one's health or end before it starts
-                ceiling_s=self._settings.healthy_s + _WORK_S,
             )
         except (CancelledError, CeilingReachedError, ContainerExitedError):
             self._settle(project)
@@ -186,11 +190,10 @@ class ProjectRunner:
                 else ["down", "--remove-orphans", "--timeout", str(stop_s)],
                 control=control,
                 on_line=progress.feed,
-                ceiling_s=stop_s * len(containers) + _WORK_S,
             )
         if anonymous_volumes:
-            self._remove_containers(containers, stop_s, volumes=True)
-        self._sweep(project, stop_s)
+            self._remove_containers(containers, stop_s, control, volumes=True)
+        self._sweep(project, stop_s, control)
 
     def remove_volumes(self, project: str, *, only: Sequence[str] | None = None) -> tuple[str, ...]:
         """Removes the project's volumes that carry our label.
@@ -223,7 +226,6 @@ class ProjectRunner:
                 ["up", "--no-start", "--no-build", "--pull", "never", "--remove-orphans"],
                 control=control,
                 on_line=progress.feed,
-                ceiling_s=_WORK_S,
             )
         except (CancelledError, CeilingReachedError):
             self._settle(project)
@@ -256,12 +258,18 @@ class ProjectRunner:
         return self._engine.containers([f"{PROJECT_LABEL}={project}", APP_LABEL])
 
     def _remove_containers(
-        self, containers: Sequence[ContainerState], stop_s: int, *, volumes: bool = False
+        self,
+        containers: Sequence[ContainerState],
+        stop_s: int,
+        control: Control,
+        *,
+        volumes: bool = False,
     ) -> None:
         for container in containers:
+            control.check()
             self._engine.remove_container(container.id, stop_s=stop_s, volumes=volumes)
 
-    def _sweep(self, project: str, stop_s: int) -> None:
+    def _sweep(self, project: str, stop_s: int, control: Control) -> None:
         """Removes what is left of the project by its labels, until nothing is.
 
         Once is not always enough: the engine finishes what a Compose that was killed had asked for.
@@ -269,7 +277,7 @@ class ProjectRunner:
         deadline = time.monotonic() + _SETTLE_S
         while left := self._left(project):
             containers, networks = left
-            self._remove_containers(containers, stop_s)
+            self._remove_containers(containers, stop_s, control)
             for network in networks:
                 self._engine.remove_network(network.id)
             if time.monotonic() < deadline:
@@ -316,12 +324,11 @@ class ProjectRunner:
         *,
         control: Control,
         on_line: Callable[[str], None],
-        ceiling_s: float,
     ) -> ProgramResult:
         return run_program(
             [*compose_words(project_dir, project), *arguments],
             environment=compose_environment(self._settings),
             control=control,
             on_line=on_line,
-            ceiling_s=ceiling_s,
+            ceiling_s=self._settings.ceiling_s,
         )

@@ -121,11 +121,15 @@ class StepRun:
             self._moved_at = self._clock()
             self._shown = (max(fraction, furthest), detail)
 
-    def wait(self, detail: str) -> None:
-        """The step waits in turn for somebody else, which is no stall. Asked again at every look."""
-        self.progress(0.0, detail)
+    def wait(self, detail: str, fraction: float = 0.0) -> None:
+        """The step waits for what has an end of its own, which is no stall. Called at every look."""
+        self.progress(fraction, detail)
         self._moved_at = self._clock()
         self.check()
+
+    def waiting(self, detail: str) -> Control:
+        """A control for what has limits of its own: each look at it is a `wait`."""
+        return _Waiting(self, detail)
 
     def log(self, line: str) -> None:
         """A line for the job's log."""
@@ -142,6 +146,16 @@ class StepRun:
             step=self.name,
             stall_s=stall_s,
         )
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    run: StepRun
+    detail: str
+
+    def check(self) -> None:
+        """See `Control.check`."""
+        self.run.wait(self.detail)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,6 +216,7 @@ def run_plan(
     journal: Journal,
     control: Control,
     *,
+    undo_control: Control | None = None,
     turned_back: Problem | None = None,
     stall_s: float | None = None,
     passing: Callable[[str], None] = _nowhere,
@@ -212,7 +227,8 @@ def run_plan(
         plan: the steps.
         context: what the operation's steps share; built anew at every run, so it holds no progress.
         journal: where steps are written down, and what they wrote before.
-        control: asked before every step.
+        control: asked before every step that goes forward, and within it.
+        undo_control: asked within undos: half an undo is worse than none, so no cancel stops it; None: never.
         turned_back: the problem that made an earlier run of the same plan turn back.
         stall_s: how long a step may go without moving, in seconds; None: for ever.
         passing: called at each boundary of a step with `<step>:begun`, `:acted` (and not yet written down as
@@ -230,7 +246,9 @@ def run_plan(
         if turned_back is None:
             return Outcome(ending=Ending.SUCCEEDED)
         journal.undoing(turned_back)
-    problem = _go_back(plan, context, journal, turned_back, passing)
+    problem = _go_back(
+        plan, context, journal, undo_control or _NoControl(), turned_back, stall_s=stall_s, passing=passing
+    )
     ending = Ending.CANCELLED if problem.code == CancelledError.code else Ending.FAILED
     return Outcome(ending=ending, problem=problem)
 
@@ -292,14 +310,21 @@ def _shown(
 
 
 class _NoControl:
-    """Undoing is not cancelled: half an undo is worse than none."""
+    """Stops nothing."""
 
     def check(self) -> None:
         """Lets everything go on."""
 
 
 def _go_back(
-    plan: Plan[C], context: C, journal: Journal, problem: Problem, passing: Callable[[str], None]
+    plan: Plan[C],
+    context: C,
+    journal: Journal,
+    control: Control,
+    problem: Problem,
+    *,
+    stall_s: float | None,
+    passing: Callable[[str], None],
 ) -> Problem:
     """Undoes every step that had begun, last first; the problem, saying what was put back."""
     rows = {row.name: row for row in journal.steps()}
@@ -316,7 +341,9 @@ def _go_back(
         if step.undo is None:
             kept.insert(0, step.name)
             continue
-        run = StepRun(step.name, row.record, journal, _NoControl(), lambda _fraction, _detail: None)
+        run = StepRun(
+            step.name, row.record, journal, control, lambda _fraction, _detail: None, stall_s=stall_s
+        )
         try:
             passing(f"{step.name}:undoing")
             step.undo(context, run)

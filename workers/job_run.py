@@ -59,8 +59,7 @@ class JobRun:
         """
         context: OperationContext | None = None
         try:
-            self.fail_points(f"{self.job.kind}:taken")
-            running = RunningJob(job=self.job, steps=self.journal.steps, undo_control=self.undo_control)
+            running = RunningJob(job=self.job, steps=self.journal.steps)
             plan, context = operations[self.job.kind](running)
             outcome = self._carry_out(plan, context)
         except _PASS_ON:
@@ -76,6 +75,7 @@ class JobRun:
         """Runs the plan; what is no step's failure (`SystemExit`, a full disk) turns it back too."""
         turned_back = self.job.problem
         try:
+            self.fail_points(f"{self.job.kind}:taken")
             return self._run(plan, context, self.control, turned_back)
         except _PASS_ON:
             raise
@@ -94,6 +94,7 @@ class JobRun:
             context,
             self.journal,
             control,
+            undo_control=self.undo_control,
             turned_back=turned_back,
             stall_s=self.stall_s,
             passing=lambda point: self.fail_points(f"{self.job.kind}/{point}"),

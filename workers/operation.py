@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from sqlalchemy import Connection
 
 from homeport.models import Job, StepRow
-from homeport.plans import Control, Plan
+from homeport.plans import Plan
 
 
 class OperationContext(Protocol):
@@ -24,15 +24,13 @@ class OperationContext(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class RunningJob:
-    """What an operation is built from: the job, what it wrote down, and what its undos ask.
+    """What an operation is built from: the job and what it wrote down.
 
     `steps` reads the journaled steps, so that one step may use what an earlier one recorded.
-    `undo_control` is for undos: it stops them when the process ends, and never for a cancel.
     """
 
     job: Job
     steps: Callable[[], Sequence[StepRow]]
-    undo_control: Control
 
     def record_of(self, step: str) -> Mapping[str, Any] | None:
         """What the step recorded; None where it has not begun."""

@@ -114,6 +114,8 @@ def finish(
 ) -> list[str]:
     """Ends the job in a terminal state; the ids of the jobs that waited for it and can be sent now.
 
+    What an install that did not succeed has claimed is free again, unless its app is recorded.
+
     Raises:
         LeaseLostError: another worker holds the job.
     """
@@ -128,7 +130,10 @@ def finish(
         "finished_at": now,
         **({"progress": 1.0, "detail": ""} if state is JobState.SUCCEEDED else {}),
     }
-    job = job_of(_write(conn, lease, values))
+    row = _write(conn, lease, values)
+    if state is not JobState.SUCCEEDED:
+        _release_unused(conn, row)
+    job = job_of(row)
     append_finished(conn, job, state=state, problem=problem, now=now)
     return release_waiting(conn, job.id)
 
@@ -182,15 +187,12 @@ def _give_up(conn: Connection, row: Row[Any], losses: int, now: datetime) -> lis
         for step in job_steps(conn, row.id)
         if step.state not in (StepState.PENDING, StepState.UNDONE)
     ]
-    identifier = app_of(row.kind, row.subject)
-    app = conn.execute(select(APPS.c.app_id).where(APPS.c.identifier == identifier)).first()
-    remedy = f" `homeport uninstall {row.subject}` removes it." if app is not None else ""
+    remedy = f" `homeport uninstall {row.subject}` removes it." if _recorded(conn, row) else ""
     restored = f"Could not be put back, since the worker was lost {losses} times: {', '.join(left)}.{remedy}"
     problem = Problem.from_json(row.turned_back).with_restored(restored if left else "All was put back.")
     values = {"state": JobState.FAILED, "problem": problem.as_json(), "losses": losses, "finished_at": now}
     conn.execute(update(JOBS).where(JOBS.c.id == row.id).values(**values, owner=None, lease_until=None))
-    if row.kind is JobKind.INSTALL and app is None:
-        release_claims_of(conn, row.id)
+    _release_unused(conn, row)
     append_finished(conn, job_of(row), state=JobState.FAILED, problem=problem, now=now)
     return release_waiting(conn, row.id)
 
@@ -205,6 +207,17 @@ def check_lease(conn: Connection, lease: Lease) -> Row[Any]:
     if row is None:
         raise _lost(lease)
     return row
+
+
+def _release_unused(conn: Connection, row: Row[Any]) -> None:
+    """Gives back what an install claimed whose app is not recorded: nobody else would."""
+    if row.kind is JobKind.INSTALL and _recorded(conn, row) is None:
+        release_claims_of(conn, row.id)
+
+
+def _recorded(conn: Connection, row: Row[Any]) -> Row[Any] | None:
+    identifier = app_of(row.kind, row.subject)
+    return conn.execute(select(APPS.c.app_id).where(APPS.c.identifier == identifier)).first()
 
 
 def _write(conn: Connection, lease: Lease, values: Mapping[str, Any]) -> Row[Any]:

@@ -240,8 +240,9 @@ def test_a_step_that_does_not_move_for_the_stall_limit_is_ended_and_says_what_it
         lambda run: run.log("a line"),
         lambda run: run.save(fact=1),
         lambda run: run.wait("another build comes first"),
+        lambda run: run.waiting("fetching").check(),
     ],
-    ids=["progress", "detail", "line", "fact", "turn"],
+    ids=["progress", "detail", "line", "fact", "turn", "limits of its own"],
 )
 def test_whatever_moves_keeps_a_step_from_its_stall_limit(move: Callable[[StepRun], None]) -> None:
     clock, journal = Clock(), MemoryJournal()
@@ -267,6 +268,31 @@ def test_a_stalled_step_is_undone_like_any_that_failed() -> None:
     assert outcome.problem is not None
     assert outcome.problem.code == "stalled"
     assert box.there == []
+
+
+def test_an_undo_that_does_not_move_is_given_up_and_told() -> None:
+    def hang(_box: Box, run: StepRun) -> None:
+        while True:
+            run.check()
+
+    def fail(_box: Box, _run: StepRun) -> None:
+        raise UnhealthyError("No.")
+
+    plan = Plan(
+        Step[Box](
+            name="first", do=lambda _box, _run: None, undo=lambda box, _run: box.there.append("undone")
+        ),
+        Step[Box](name="second", do=lambda _box, _run: None, undo=hang),
+        Step[Box](name="third", do=fail),
+    )
+    box = Box()
+
+    outcome = run_plan(plan, box, MemoryJournal(), Going(), stall_s=0.05)
+
+    assert outcome.problem is not None
+    assert outcome.problem.code == "unhealthy"
+    assert "second (The step 'second' stalled" in outcome.problem.restored
+    assert box.there == ["undone"]
 
 
 def test_every_boundary_of_a_plan_is_passed_by_its_name() -> None:

@@ -24,7 +24,6 @@ _SLOW_BYTES_S: Final = 100  # a server that sends less for a minute has gone
 _SLOW_S: Final = 60
 _LARGEST_PIECE: Final = "128m"  # a pack of a kilobyte may say that it unpacks to terabytes
 _STREAMED_FROM: Final = "16m"  # files above are never in memory as a whole
-_ARCHIVE_CEILING_S: Final = 120
 _TREE = re.compile(r"\d{6} tree [0-9a-f]{40,64}\t([^/\n]+)")
 
 
@@ -62,7 +61,6 @@ class _Repository:
         self._git("init", "--quiet", "--bare", "--template=", str(self._folder), cwd=self._work)
         self._git(
             *("fetch", "--progress", "--depth=1", "--no-tags", "--no-recurse-submodules", "source", "HEAD"),
-            ceiling_s=self._settings.catalog_ceiling_s,
         )
 
     def revision(self) -> str:
@@ -109,7 +107,6 @@ class _Repository:
         self,
         *words: str,
         cwd: Path | None = None,
-        ceiling_s: float = _ARCHIVE_CEILING_S,
         on_output: Callable[[bytes], None] | None = None,
         stdin: bytes | None = None,
     ) -> None:
@@ -118,8 +115,8 @@ class _Repository:
             environment=self._environment,
             control=self._control,
             cwd=cwd or self._folder,
-            stall_s=min(self._settings.stall_s, ceiling_s),
-            ceiling_s=ceiling_s,
+            stall_s=self._settings.stall_s,
+            ceiling_s=self._settings.catalog_ceiling_s,
             on_output=on_output,
             stdin=stdin,
         )

@@ -109,7 +109,7 @@ def remove_sources(context: BuildContext, run: StepRun) -> None:
 def remove_built(context: BuildContext, run: StepRun) -> None:
     """Removes the images that this job has brought, unless an app has come to need one."""
     tools = context.tools
-    wait_for_engine(tools, context.running.undo_control)
+    wait_for_engine(tools, run)
     for reference in run.record.get("absent", ()):
         with tools.images_lock:
             state = tools.engine.image(reference)

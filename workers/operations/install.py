@@ -146,12 +146,12 @@ def start(context: InstallContext, run: StepRun) -> None:
 def remove_project(context: InstallContext, run: StepRun) -> None:
     """Removes containers, networks, and the volumes that were not there before."""
     tools, facts = context.tools, context.facts
-    wait_for_engine(tools, context.running.undo_control)
+    wait_for_engine(tools, run)
     before = set(run.record.get("volumes_before", ()))
     tools.projects.down(
         facts.project_dir,
         facts.project,
-        control=context.running.undo_control,
+        control=run,
         stop_s=None if before else _BRIEF_STOP_S,
         log=run.log,
         anonymous_volumes=True,
@@ -168,7 +168,7 @@ def wait_until_healthy(context: InstallContext, run: StepRun) -> None:
         context.expectation,
         settings=context.tools.settings,
         run_check=run,
-        on_progress=run.progress,
+        on_progress=lambda fraction, detail: run.wait(detail, fraction),
     )
 
 

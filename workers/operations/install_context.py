@@ -14,7 +14,7 @@ from homeport.catalog.reader import read_definition
 from homeport.models import SHIPPED
 from homeport.permissions import Permission, parse_permissions
 from homeport.placeholders import replace_placeholders
-from homeport.state import apps, claims
+from homeport.state import apps
 from workers.operation import RunningJob
 from workers.operations.own_copy import OwnCopy
 from workers.operations.wanted import Source, WantedImage, images_to_build
@@ -156,10 +156,8 @@ class InstallContext:
         }
 
     def give_up(self, connection: Connection) -> None:
-        """See `OperationContext.give_up`: the upload; what was claimed, unless a step has taken it over."""
+        """See `OperationContext.give_up`: the upload."""
         self.copy.remove_upload()
-        if self.running.record_of("reserve") is None and not apps.find_app(connection, self.facts.identifier):
-            claims.release_claims_of(connection, self.running.job.id)
 
 
 def _facts(tools: Tools, parameters: Mapping[str, Any]) -> ProjectFacts:

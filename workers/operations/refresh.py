@@ -158,7 +158,14 @@ def _gather(context: RefreshContext, run: StepRun, catalog: Catalog) -> Fetched:
         made.mkdir(parents=True, mode=0o755)
     tools.require_space(folder, settings.spare_bytes)
     fetch = tools.fetchers[catalog.kind]
-    fetched = fetch(catalog.source, target, work, settings=settings, control=run, log=run.log)
+    fetched = fetch(
+        catalog.source,
+        target,
+        work,
+        settings=settings,
+        control=run.waiting(f"fetching {catalog.name}"),
+        log=run.log,
+    )
     if not any(target.iterdir()):
         raise _nothing(catalog, fetched)
     for name in fetched.problems:

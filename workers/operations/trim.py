@@ -43,7 +43,10 @@ def trim(context: TrimContext, run: StepRun) -> None:
     for number, ecosystem in enumerate(left):
         run.progress(number / len(left), f"trimming {ecosystem}")
         found = context.tools.trim_caches(
-            context.tools.settings, to_bytes=context.to_bytes, ecosystems=[ecosystem], control=run
+            context.tools.settings,
+            to_bytes=context.to_bytes,
+            ecosystems=[ecosystem],
+            control=run.waiting(f"trimming {ecosystem}"),
         )
         held = found[ecosystem]
         with context.tools.database.write() as connection:

@@ -48,9 +48,9 @@ class World:
         return do
 
     def _undo(self, name: str) -> "Callable[[WorldContext, StepRun], None]":
-        def undo(context: WorldContext, _run: StepRun) -> None:
+        def undo(context: WorldContext, run: StepRun) -> None:
             while context.running.job.parameters.get("wait_undo") == name and not self.gate.wait(0.05):
-                context.running.undo_control.check()
+                run.check()
             self.things.remove((context.running.job.subject, name))
 
         return undo

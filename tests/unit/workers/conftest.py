@@ -141,7 +141,7 @@ class Household:
         assert lease is not None
         self.log: list[str] = []
         journal = JobJournal(self.database, lease, log=self.log.append, now=lambda: NOW, publish=lambda: None)
-        running = RunningJob(job=job, steps=journal.steps, undo_control=NoStop())
+        running = RunningJob(job=job, steps=journal.steps)
         plan, context = operations_with(self.machine.tools)[job.kind](running)
         try:
             outcome = run_plan(plan, context, journal, control or NoStop(), turned_back=job.problem)

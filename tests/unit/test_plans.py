@@ -287,7 +287,8 @@ def test_an_undo_that_does_not_move_is_given_up_and_told() -> None:
     )
     box = Box()
 
-    outcome = run_plan(plan, box, MemoryJournal(), Going(), stall_s=0.05)
+    journal = MemoryJournal(order=("first", "second", "third"))
+    outcome = run_plan(plan, box, journal, Going(), stall_s=0.05)
 
     assert outcome.problem is not None
     assert outcome.problem.code == "unhealthy"

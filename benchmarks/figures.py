@@ -51,3 +51,8 @@ def spread(values: Sequence[float]) -> float:
     """The distance between the quarter points: how much single runs differ."""
     quarters = statistics.quantiles(values, n=4)
     return quarters[2] - quarters[0]
+
+
+def percentile(values: Sequence[float], percent: int) -> float:
+    """The value that so many of a hundred stay below."""
+    return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]

@@ -17,6 +17,7 @@ from api.streams import Streams
 from homeport.catalog.remembered import Definitions
 from homeport.metrics import RequestCounts
 from homeport.settings import Settings
+from homeport.state.admission import Admission
 from homeport.state.catalogs import stored_folders
 from homeport.state.database import Database
 from homeport.state.doorbell import Doorbell
@@ -48,6 +49,7 @@ def create_context(settings: Settings) -> Context:
         settings=settings,
         database=database,
         writer=writer,
+        admission=Admission(settings),
         ringer=Ringer(Doorbell(settings.redis), writer),
         feed=EventFeed(database, settings.redis),
         steward=Steward(settings.steward_socket),

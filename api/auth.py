@@ -1,7 +1,14 @@
 """Who asks: the bearer token of a request."""
 
+from typing import Final
+
+from aiohttp import web
+
 from homeport.errors import UnauthorizedError
 from homeport.state.token_check import TokenCheck
+
+TOKEN: Final = web.RequestKey("token", str)
+"""The name of the token that the request came with."""
 
 
 async def authenticated(tokens: TokenCheck, authorization: str | None) -> str:

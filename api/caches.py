@@ -1,17 +1,15 @@
 """The package caches: what they hold and saved, and trimming them."""
 
-import uuid
-from datetime import UTC, datetime
+from functools import partial
 
 from aiohttp import web
 
+from api.accepting import accept
 from api.context import Context
-from api.jobs import accepted
 from homeport.shapes import TrimRequest
 from homeport.state.accept import accept_trim
 from homeport.state.caches import cache_totals
 from homeport.state.health import cache_states
-from homeport.state.reserve import draw_on_reserve
 from homeport.wire import cache_json
 
 
@@ -36,16 +34,7 @@ async def list_all(context: Context) -> web.Response:
     return web.json_response({"items": items, "next": None})
 
 
-async def trim(context: Context, *, body: TrimRequest) -> web.Response:
+async def trim(context: Context, *, request: web.Request, body: TrimRequest) -> web.Response:
     """Takes from package caches what was not used for longest, until they hold no more than is said."""
-    draw_on_reserve(context.settings)
-    job = await context.writer.write(
-        lambda connection: accept_trim(
-            connection,
-            job_id=uuid.uuid4().hex,
-            ecosystems=body.ecosystems,
-            to_bytes=body.to_bytes,
-            now=datetime.now(UTC),
-        )
-    )
-    return accepted(context, job)
+    change = partial(accept_trim, ecosystems=body.ecosystems, to_bytes=body.to_bytes)
+    return await accept(context, request, change, makes_room=True)

@@ -1,29 +1,29 @@
 """The catalog: what can be installed, where it comes from, and what can be made into a definition."""
 
 import asyncio
-import uuid
-from datetime import UTC, datetime
+from datetime import datetime
+from functools import partial
 
 from aiohttp import web
 from sqlalchemy import Connection
 
+from api.accepting import accept
 from api.context import Context
-from api.jobs import accepted
 from homeport.catalog.addresses import settle_source
 from homeport.catalog.convert import convert as convert_text
 from homeport.catalog.convert.conversion import conversion_json
 from homeport.catalog.shown import catalog_json, definition_json, entry_json
 from homeport.models import Job
-from homeport.shapes import CatalogRequest, ConvertRequest, RefreshRequest
+from homeport.shapes import CatalogRequest, ConvertRequest, PageQuery, RefreshRequest
 from homeport.state.accept import accept_refresh
 from homeport.state.catalogs import add_catalog, list_catalogs, remove_catalog
-from homeport.state.reserve import require_room
+from homeport.wire import part
 
 
-async def list_all(context: Context) -> web.Response:
-    """Every definition of every catalog; a broken one with what is wrong."""
-    items = [entry_json(entry) for entry in await context.definitions.entries()]
-    return web.json_response({"items": items, "next": None})
+async def list_all(context: Context, *, query: PageQuery) -> web.Response:
+    """Every definition of every catalog, by name; a broken one with what is wrong."""
+    entries = part(await context.definitions.entries(), lambda entry: entry.name, query.limit, query.cursor)
+    return web.json_response({"items": [entry_json(entry) for entry in entries.items], "next": entries.next})
 
 
 async def show(context: Context, *, name: str) -> web.Response:
@@ -36,23 +36,23 @@ async def show_qualified(context: Context, *, catalog: str, name: str) -> web.Re
     return await show(context, name=f"{catalog}/{name}")
 
 
-async def list_sources(context: Context) -> web.Response:
+async def list_sources(context: Context, *, query: PageQuery) -> web.Response:
     """The catalogs that were added, and how their last refresh went."""
-    items = [catalog_json(catalog) for catalog in await context.read(list_catalogs)]
-    return web.json_response({"items": items, "next": None})
+    found = part(await context.read(list_catalogs), lambda catalog: catalog.name, query.limit, query.cursor)
+    return web.json_response(
+        {"items": [catalog_json(catalog) for catalog in found.items], "next": found.next}
+    )
 
 
-async def add_source(context: Context, *, body: CatalogRequest) -> web.Response:
+async def add_source(context: Context, *, request: web.Request, body: CatalogRequest) -> web.Response:
     """Adds a catalog, and fetches it."""
-    require_room(context.settings)
     kind, source = settle_source(body.source, body.kind)
-    now = datetime.now(UTC)
 
-    def add(connection: Connection) -> Job:
+    def add(connection: Connection, *, job_id: str, now: datetime) -> Job:
         add_catalog(connection, name=body.name, kind=kind, source=source, now=now)
-        return accept_refresh(connection, job_id=uuid.uuid4().hex, catalogs=[body.name], now=now)
+        return accept_refresh(connection, job_id=job_id, catalogs=[body.name], now=now)
 
-    return accepted(context, await context.writer.write(add))
+    return await accept(context, request, add)
 
 
 async def remove_source(context: Context, *, name: str) -> web.Response:
@@ -62,15 +62,9 @@ async def remove_source(context: Context, *, name: str) -> web.Response:
     return web.Response(status=204)
 
 
-async def refresh(context: Context, *, body: RefreshRequest) -> web.Response:
+async def refresh(context: Context, *, request: web.Request, body: RefreshRequest) -> web.Response:
     """Fetches catalogs anew; one that cannot be fetched stays as it was."""
-    require_room(context.settings)
-    job = await context.writer.write(
-        lambda connection: accept_refresh(
-            connection, job_id=uuid.uuid4().hex, catalogs=body.catalogs, now=datetime.now(UTC)
-        )
-    )
-    return accepted(context, job)
+    return await accept(context, request, partial(accept_refresh, catalogs=body.catalogs))
 
 
 async def convert(context: Context, *, body: ConvertRequest) -> web.Response:

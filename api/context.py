@@ -12,6 +12,7 @@ from api.streams import Streams
 from homeport.catalog.remembered import Definitions
 from homeport.metrics import RequestCounts
 from homeport.settings import Settings
+from homeport.state.admission import Admission
 from homeport.state.database import Database
 from homeport.state.feed import EventFeed
 from homeport.state.ringer import Ringer
@@ -29,6 +30,7 @@ class Context:
     settings: Settings
     database: Database
     writer: Writer
+    admission: Admission
     ringer: Ringer
     feed: EventFeed
     steward: Steward

@@ -1,47 +1,48 @@
 """Jobs: list, show, cancel, and their logs."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from aiohttp import web
 from sqlalchemy import Connection
 
 from api.context import Context
 from api.streams import PLAIN_TEXT
-from homeport.models import Job, StepRow
+from homeport.models import Job, Place, StepRow
 from homeport.shapes import JobLogQuery, JobsQuery
 from homeport.state.job_logs import read_log
 from homeport.state.jobs import find_job, job_steps, list_jobs, no_such_job, request_cancel
+from homeport.state.places import places_of
 from homeport.state.reserve import draw_on_reserve
 from homeport.state.uploads import remove_upload
 from homeport.wire import job_json, number_of, page
 
 
-def accepted(context: Context, job: Job) -> web.Response:
-    """The answer to a request that became a job, which is committed; rings for it."""
-    context.ringer.ring(job)
-    return web.json_response(job_json(job), status=202, headers={"Location": f"/v1/jobs/{job.id}"})
-
-
 async def list_all(context: Context, *, query: JobsQuery) -> web.Response:
     """The jobs, newest first."""
     before = number_of(query.cursor)
-    jobs = await context.read(
-        lambda connection: list_jobs(
+
+    def question(connection: Connection) -> tuple[list[Job], Mapping[str, Place]]:
+        found = list_jobs(
             connection, before_seq=before, limit=query.limit + 1, app=query.app, state=query.state
-        ),
-    )
+        )
+        return found, places_of(connection, found)
+
+    jobs, places = await context.read(question)
     last = jobs[query.limit - 1].seq if len(jobs) > query.limit else None
-    return web.json_response(page([job_json(job) for job in jobs], query.limit, last))
+    return web.json_response(page([_placed(job, places) for job in jobs], query.limit, last))
 
 
 async def show(context: Context, *, id: str) -> web.Response:  # noqa: A002 - the path's own word
     """One job with its steps."""
 
-    def question(connection: Connection) -> tuple[Job | None, list[StepRow]]:
-        return find_job(connection, id), list(job_steps(connection, id))
+    def question(connection: Connection) -> tuple[Job, list[StepRow], Mapping[str, Place]]:
+        job = _found(find_job(connection, id), id)
+        return job, job_steps(connection, id), places_of(connection, [job])
 
-    job, steps = await context.read(question)
-    return web.json_response(job_json(_found(job, id), steps))
+    job, steps, places = await context.read(question)
+    return web.json_response(_placed(job, places, steps))
 
 
 async def cancel(context: Context, *, id: str) -> web.Response:  # noqa: A002 - the path's own word
@@ -74,6 +75,10 @@ async def log(
 
 async def _known_job(context: Context, job_id: str) -> Job:
     return _found(await context.read(lambda connection: find_job(connection, job_id)), job_id)
+
+
+def _placed(job: Job, places: Mapping[str, Place], steps: list[StepRow] | None = None) -> dict[str, Any]:
+    return job_json(job, steps, place=places.get(job.id))
 
 
 def _found(job: Job | None, job_id: str) -> Job:

@@ -9,7 +9,7 @@ from typing import Final
 
 from aiohttp import web
 
-from api.auth import authenticated
+from api.auth import TOKEN, authenticated
 from api.context import CONTEXT
 from api.problems import problem_response, refusal_response
 from homeport.errors import HomeportError, Problem
@@ -69,7 +69,8 @@ async def tell_problems(request: web.Request, handler: Next) -> web.StreamRespon
 async def authenticate(request: web.Request, handler: Next) -> web.StreamResponse:
     """Lets nobody in without a token, but to what is open."""
     if request.path not in OPEN_PATHS:
-        await authenticated(request.app[CONTEXT].tokens, request.headers.get("Authorization"))
+        given = request.headers.get("Authorization")
+        request[TOKEN] = await authenticated(request.app[CONTEXT].tokens, given)
     return await handler(request)
 
 

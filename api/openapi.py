@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from api.routes import Answer, Route
 from homeport.shapes import ProblemShape
+from homeport.wire import KEY_FIELD
 
 _REF: Final = "#/components/schemas/{model}"
 
@@ -51,7 +52,7 @@ def _operation(route: Route, shapes: dict[Any, Any]) -> dict[str, Any]:
         "summary": route.summary,
         "operationId": f"{route.handle.__module__.rpartition('.')[2]}_{route.handle.__name__}",
         "security": [] if route.is_open else [{"token": []}],
-        "parameters": [*_path_parameters(route), *_query_parameters(route)],
+        "parameters": [*_path_parameters(route), *_query_parameters(route), *_key_parameter(route)],
         "responses": {
             **{str(status): _answer(status, answer, shapes) for status, answer in route.answers.items()},
             **{str(status): {"$ref": "#/components/responses/Problem"} for status in problems},
@@ -68,6 +69,13 @@ def _path_parameters(route: Route) -> list[dict[str, Any]]:
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in re.findall(r"\{(\w+)\}", route.path)
     ]
+
+
+def _key_parameter(route: Route) -> list[dict[str, Any]]:
+    schema = {"type": "string", "minLength": 1, "maxLength": 255}
+    words = "Sent again within 24 h with the same request, it gives the same job."
+    parameter = {"name": KEY_FIELD, "in": "header", "required": False, "schema": schema, "description": words}
+    return [parameter] if route.takes_key else []
 
 
 def _query_parameters(route: Route) -> list[dict[str, Any]]:

@@ -66,6 +66,8 @@ def problem_response(problem: Problem) -> web.Response:
     """The answer that tells the problem."""
     document = problem_document(problem)
     response = web.json_response(document, status=document["status"], content_type="application/problem+json")
+    if (retry_after_s := problem.facts.get("retry_after_s")) is not None:
+        response.headers["Retry-After"] = str(retry_after_s)  # RFC 9110 section 10.2.3
     if response.status == 401:
         response.headers["WWW-Authenticate"] = 'Bearer realm="homeport"'  # RFC 6750 section 3
     return response

@@ -53,6 +53,11 @@ class Route:
         object.__setattr__(self, "hints", get_type_hints(self.handle))
 
     @property
+    def takes_key(self) -> bool:
+        """Whether it becomes a job, once for each Idempotency-Key."""
+        return set(self.answers) == {202}
+
+    @property
     def summary(self) -> str:
         """What it does: the handler's docstring."""
         return (self.handle.__doc__ or "").strip()
@@ -89,32 +94,33 @@ _LOG: Final = f"{PLAIN_TEXT},{EVENT_STREAM}"
 
 _BUILD: Final = {"application/json": BuildRequest, **dict.fromkeys(ARCHIVES)}
 _INSTALL: Final = {"application/json": InstallRequest, **dict.fromkeys(ARCHIVES)}
-_ARCHIVE_PROBLEMS: Final = (404, 413, 422, 503, 504, 507)
+_ARCHIVE_PROBLEMS: Final = (404, 413, 422, 429, 503, 504, 507)
+_FETCH_PROBLEMS: Final = (413, 422, 429, 503, 507)
 _SOURCES: Final = "/v1/catalog/sources"
 
 ROUTES: Final[tuple[Route, ...]] = (
     _route("POST", "/v1/apps", apps.install, {202: JobShape}, 403, 409, *_ARCHIVE_PROBLEMS, takes=_INSTALL),
     _route("GET", "/v1/apps", apps.list_all, {200: Page[AppShape]}, 422),
     _route("GET", "/v1/apps/{identifier}", apps.show, {200: AppShape}, 404),
-    _route("DELETE", "/v1/apps/{identifier}", apps.uninstall, {202: JobShape}, 404, 409, 422, 503),
+    _route("DELETE", "/v1/apps/{identifier}", apps.uninstall, {202: JobShape}, 404, 409, 422, 429, 503),
     _route("GET", "/v1/apps/{identifier}/logs", apps.logs, {200: _LOG}, 404, 422, 503),
     _route("POST", "/v1/builds", builds.create, {202: JobShape}, *_ARCHIVE_PROBLEMS, takes=_BUILD),
     _route("GET", "/v1/caches", caches.list_all, {200: Page[CacheShape]}, 503),
-    _route("POST", "/v1/caches/trim", caches.trim, {202: JobShape}, 413, 422, 503),
+    _route("POST", "/v1/caches/trim", caches.trim, {202: JobShape}, 413, 422, 429, 503),
     _route("GET", "/v1/jobs", jobs.list_all, {200: Page[JobShape]}, 422),
     _route("GET", "/v1/jobs/{id}", jobs.show, {200: JobShape}, 404),
     _route("DELETE", "/v1/jobs/{id}", jobs.cancel, {200: JobShape, 202: JobShape}, 404, 409, 503),
     _route("GET", "/v1/jobs/{id}/log", jobs.log, {200: PLAIN_TEXT}, 404, 422),
     _route("GET", "/v1/events", events.stream, {200: EVENT_STREAM}, 422),
-    _route("GET", "/v1/catalog", catalog.list_all, {200: Page[CatalogEntryShape]}),
-    _route("GET", _SOURCES, catalog.list_sources, {200: Page[CatalogShape]}),
-    _route("POST", _SOURCES, catalog.add_source, {202: JobShape}, 409, 413, 422, 503),
+    _route("GET", "/v1/catalog", catalog.list_all, {200: Page[CatalogEntryShape]}, 422),
+    _route("GET", _SOURCES, catalog.list_sources, {200: Page[CatalogShape]}, 422),
+    _route("POST", _SOURCES, catalog.add_source, {202: JobShape}, 409, *_FETCH_PROBLEMS),
     _route("DELETE", f"{_SOURCES}/{{name}}", catalog.remove_source, {204: None}, 404, 409, 503),
-    _route("POST", "/v1/catalog/refresh", catalog.refresh, {202: JobShape}, 404, 413, 422, 503),
+    _route("POST", "/v1/catalog/refresh", catalog.refresh, {202: JobShape}, 404, *_FETCH_PROBLEMS),
     _route("GET", "/v1/catalog/{name}", catalog.show, {200: DefinitionShape}, 404, 422),
     _route("GET", "/v1/catalog/{catalog}/{name}", catalog.show_qualified, {200: DefinitionShape}, 404, 422),
     _route("POST", "/v1/convert", catalog.convert, {200: ConversionShape}, 413, 422),
-    _route("GET", "/v1/tokens", tokens.list_all, {200: Page[TokenShape]}),
+    _route("GET", "/v1/tokens", tokens.list_all, {200: Page[TokenShape]}, 422),
     _route("POST", "/v1/tokens", tokens.create, {201: NewTokenShape}, 409, 413, 422, 503),
     _route("DELETE", "/v1/tokens/{name}", tokens.revoke, {204: None}, 404, 503),
     _route("GET", "/v1/system", system.show, {200: SystemShape}, 503),

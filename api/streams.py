@@ -77,16 +77,3 @@ class Streams:
                 return
             if piece:
                 await response.write(piece)
-
-
-def server_sent_event(text: str, *, event: str = "", event_id: int | None = None) -> bytes:
-    """One message of the WHATWG HTML standard's section 9.2, server-sent events."""
-    lines = [f"id: {event_id}"] if event_id is not None else []
-    lines += [f"event: {event}"] if event else []
-    lines += [f"data: {line}" for line in text.split("\n")]
-    return ("\n".join(lines) + "\n\n").encode()
-
-
-def comment(text: str) -> bytes:
-    """A line that clients ignore."""
-    return f": {text}\n\n".encode()

@@ -5,16 +5,16 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from api.context import Context
-from homeport.shapes import TokenRequest
+from homeport.shapes import PageQuery, TokenRequest
 from homeport.state.tokens import create_token, list_tokens, revoke_token
-from homeport.wire import token_json
+from homeport.wire import part, token_json
 
 
-async def list_all(context: Context) -> web.Response:
+async def list_all(context: Context, *, query: PageQuery) -> web.Response:
     """The tokens' names; their secrets are stored nowhere."""
-    tokens = await context.read(list_tokens)
-    items = [token_json(token.name, token.created_at, token.expires_at) for token in tokens]
-    return web.json_response({"items": items, "next": None})
+    found = part(await context.read(list_tokens), lambda token: token.name, query.limit, query.cursor)
+    items = [token_json(token.name, token.created_at, token.expires_at) for token in found.items]
+    return web.json_response({"items": items, "next": found.next})
 
 
 async def create(context: Context, *, body: TokenRequest) -> web.Response:

@@ -1,19 +1,20 @@
 """Archives that are sent with a request: stored under their job's id, judged, and removed if refused."""
 
 import asyncio
+import hashlib
 import uuid
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
 import aiohttp
 from aiohttp import web
 from pydantic import BaseModel
-from sqlalchemy import Connection
 
+from api.accepting import REPLAYED, Change, accept, replayed, request_key
 from api.context import Context
-from homeport.errors import HomeportError, InvalidInputError
-from homeport.models import Job
+from homeport.errors import InvalidInputError
 from homeport.state.uploads import remove_upload, store_upload
 
 T = TypeVar("T")
@@ -23,13 +24,10 @@ ARCHIVES: Final = ("application/x-tar", "application/gzip")
 
 
 async def accept_upload(
-    context: Context,
-    request: web.Request,
-    judge: Callable[[Path], T],
-    accept: Callable[[Connection, str, T], Job],
-) -> Job:
+    context: Context, request: web.Request, judge: Callable[[Path], Change]
+) -> web.Response:
     """Stores the archive, judges it in a thread, and queues its job, which has the upload's id."""
-    settings, upload = context.settings, uuid.uuid4().hex
+    settings, upload, digest = context.settings, uuid.uuid4().hex, hashlib.sha256()
     archive = await store_upload(
         settings.uploads_dir,
         upload,
@@ -37,18 +35,28 @@ async def accept_upload(
         max_bytes=settings.upload_max_bytes,
         spare_bytes=settings.spare_bytes,
         announced_bytes=request.content_length,
+        on_piece=digest.update,
     )
     try:
-        async with context.judging:
-            judged = await asyncio.to_thread(judge, archive)
-    except BaseException:
+        answer = await _accept_stored(context, request, judge, archive, digest.hexdigest())
+    except Exception:  # not where the API is about to end: the job may be stored, and uploads are swept
         remove_upload(settings.uploads_dir, upload)
         raise
-    try:
-        return await context.writer.write(lambda connection: accept(connection, upload, judged))
-    except HomeportError:  # nothing else says that the job was not stored
+    if REPLAYED in answer.headers:
         remove_upload(settings.uploads_dir, upload)
-        raise
+    return answer
+
+
+async def _accept_stored(
+    context: Context, request: web.Request, judge: Callable[[Path], Change], archive: Path, sha256: str
+) -> web.Response:
+    key = await request_key(request, sha256)
+    if key and (answer := await replayed(context, request, key=key)) is not None:
+        return answer
+    async with context.judging:
+        change = await asyncio.to_thread(judge, archive)
+    upload = archive.stem
+    return await accept(context, request, partial(change, upload=upload), job_id=upload, key=key)
 
 
 def refuse_query(query: BaseModel) -> None:

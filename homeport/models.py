@@ -207,6 +207,14 @@ class CatalogFolder:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Place:
+    """A queued job's place: how many jobs of its queue come before it, and what it waits for."""
+
+    position: int
+    waits: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class StepRow:
     """One journaled step of a job. `record` is what lets it be repeated or undone; `detail` is for people."""
 

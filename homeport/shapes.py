@@ -281,7 +281,9 @@ class JobShape(_Shape):
     amahi_progress: int = Field(description="0 to 100; 999 failed, 950 waiting for another job")
     step: str
     detail: str
-    waiting_for: str | None
+    position: int | None = Field(description="jobs of its queue that come first; null unless it is queued")
+    waits: str | None = Field(description="what it waits for, in words; null unless it is queued")
+    waiting_for: str | None = Field(description="the id of the job that must end first")
     attempt: int
     cancel_requested: bool
     result: dict[str, Any] | None

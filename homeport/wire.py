@@ -2,17 +2,27 @@
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+import platform
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from importlib.metadata import version
+from typing import Any, Final, Generic, TypeVar
 
 from homeport.caches import CacheTraffic, Ecosystem
 from homeport.errors import InvalidInputError
 from homeport.jobs import amahi_progress
-from homeport.models import App, Job, Limits, StepRow, StoredEvent
+from homeport.models import App, Job, Limits, Place, StepRow, StoredEvent
+from homeport.names import BASE_PORT
 from homeport.permissions import parse_permissions
 from homeport.risks import permission_json, rate
 from homeport.secret_names import without_secrets
+from homeport.settings import Settings
+
+T = TypeVar("T")
+
+KEY_FIELD: Final = "Idempotency-Key"
+"""The field of a request that becomes one job, however often it is sent: see `homeport.state.idempotency`."""
 
 
 def limits_json(limits: Limits) -> dict[str, Any]:
@@ -52,8 +62,13 @@ def app_json(app: App) -> dict[str, Any]:
     }
 
 
-def job_json(job: Job, steps: Sequence[StepRow] | None = None) -> dict[str, Any]:
-    """A job; `steps` only where they are given. `progress` is 0 to 1, `amahi_progress` Amahi's number."""
+def job_json(
+    job: Job, steps: Sequence[StepRow] | None = None, *, place: Place | None = None
+) -> dict[str, Any]:
+    """A job; `steps` only where they are given. `progress` is 0 to 1, `amahi_progress` Amahi's number.
+
+    `place` is that of a job that is queued.
+    """
     shape: dict[str, Any] = {
         "id": job.id,
         "kind": job.kind.value,
@@ -65,6 +80,8 @@ def job_json(job: Job, steps: Sequence[StepRow] | None = None) -> dict[str, Any]
         "amahi_progress": amahi_progress(job),
         "step": job.step,
         "detail": job.detail,
+        "position": place.position if place else None,
+        "waits": place.waits if place else None,
         "waiting_for": job.waiting_for,
         "attempt": job.attempt,
         "cancel_requested": job.cancel_requested,
@@ -83,6 +100,33 @@ def _shown_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
     if "settings" not in parameters:
         return dict(parameters)
     return {**parameters, "settings": without_secrets(parameters["settings"])}
+
+
+def box_json(
+    settings: Settings,
+    *,
+    components: Mapping[str, Mapping[str, Any]],
+    counts: Mapping[str, int],
+    total_bytes: int,
+    free_bytes: int,
+) -> dict[str, Any]:
+    """The box: versions, the settings that matter, counts, room on the disk, how the components are."""
+    ok = all(component["status"] == "ok" for component in components.values())
+    return {
+        "status": "ok" if ok else "degraded",
+        "version": version("homeport"),
+        "python": platform.python_version(),
+        "settings": {
+            "domain": settings.domain,
+            "publish": settings.publish.value,
+            "publish_address": settings.publish_address,
+            "proxy": settings.proxy,
+            "base_port": BASE_PORT,
+        },
+        "counts": dict(counts),
+        "disk": {"path": str(settings.state_dir), "total_bytes": total_bytes, "free_bytes": free_bytes},
+        "components": {name: dict(component) for name, component in components.items()},
+    }
 
 
 def cache_json(
@@ -191,6 +235,25 @@ def page(items: Sequence[Any], limit: int, next_key: str | int | None) -> dict[s
         "items": list(items[:limit]),
         "next": cursor_of(next_key) if more and next_key is not None else None,
     }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part(Generic[T]):
+    """A part of a list that is in memory, and the cursor of the next; None at the end."""
+
+    items: Sequence[T]
+    next: str | None
+
+
+def part(items: Iterable[T], key: Callable[[T], str], limit: int, cursor: str | None) -> Part[T]:
+    """The part of a list behind a cursor, ordered by a key that no two items share.
+
+    Raises:
+        InvalidInputError: the cursor is none of ours.
+    """
+    after = key_of(cursor)
+    left = sorted((item for item in items if after is None or key(item) > after), key=key)
+    return Part(items=left[:limit], next=cursor_of(key(left[limit - 1])) if len(left) > limit else None)
 
 
 def time_json(moment: datetime | None) -> str | None:

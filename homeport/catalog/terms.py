@@ -1,7 +1,6 @@
 """The terms of an install: what the owner chose, granted and set, held against the definition. Pure."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from homeport.catalog.granting import require_granted
@@ -13,9 +12,7 @@ from homeport.permissions import parse_permissions
 from homeport.shapes import InstallChoices
 
 
-def settle_terms(
-    loaded: LoadedDefinition, asked: InstallChoices, domain: str, now: datetime
-) -> Mapping[str, Any]:
+def settle_terms(loaded: LoadedDefinition, asked: InstallChoices, domain: str) -> Mapping[str, Any]:
     """What an install of the definition is accepted with, by the names that `accept_install` has for it.
 
     Raises:
@@ -36,5 +33,4 @@ def settle_terms(
         "permissions": [str(permission) for permission in granted],
         "settings": settings,
         "queue": queue_of(builds_images=builds_images(loaded)),
-        "now": now,
     }

@@ -68,7 +68,7 @@ def _sending_name(context: Context, name: str, given: Mapping[str, Any]) -> Send
     def send(granted: Sequence[str]) -> Any:
         body = {"definition": name, **given, **({"permissions": list(granted)} if granted else {})}
         try:
-            return context.client.call("POST", "/v1/apps", json=body)
+            return context.client.submit("POST", "/v1/apps", json=body)
         except ApiProblemError as error:
             if error.problem.code == NotFoundError.code and (Path(name) / _DEFINITION).is_file():
                 remedy = f"To install the folder that is here: homeport install ./{name}"
@@ -107,7 +107,7 @@ def uninstall(
         _ask_to_delete(context, identifier)
     query = {"purge": str(purge).lower(), "remove_images": str(remove_images).lower()}
     app = context.client.call("GET", path_of("apps", identifier))
-    job = context.client.call("DELETE", path_of("apps", identifier), params=query)
+    job = context.client.submit("DELETE", path_of("apps", identifier), params=query)
     if report_job(context, job, follow=follow):
         kept = "and its data deleted." if purge else f"its data was kept.\n{_way_back(app)}"
         context.printer.say(f"{identifier} is removed, {kept}")

@@ -55,7 +55,7 @@ def build(
         raise click.UsageError(f"--name and --dockerfile are for folders, and {source} is none.")
     else:
         body = {"definition": source, **({"settings": settings} if settings else {})}
-        job = context.client.call("POST", "/v1/builds", json=body)
+        job = context.client.submit("POST", "/v1/builds", json=body)
     if report_job(context, job, follow=follow) and not context.is_json:
         ended = context.client.call("GET", path_of("jobs", job["id"]))
         _print_result(context.printer, ended["result"] or {})

@@ -70,7 +70,7 @@ def _trim(context: Context, ecosystems: tuple[str, ...], to_bytes: int | None, *
     body: dict[str, Any] = {"ecosystems": list(dict.fromkeys(ecosystems))} if ecosystems else {}
     if to_bytes is not None:
         body["to_bytes"] = to_bytes
-    job = context.client.call("POST", "/v1/caches/trim", json=body)
+    job = context.client.submit("POST", "/v1/caches/trim", json=body)
     if not report_job(context, job, follow=follow) or context.is_json:
         return
     ended = context.client.call("GET", path_of("jobs", job["id"]))

@@ -154,7 +154,7 @@ def add(context: Context, *, name: str, source: str, kind: str | None, follow: b
     repository or of an index.
     """
     body = {"name": name, "source": source, **({"kind": kind} if kind else {})}
-    job = context.client.call("POST", "/v1/catalog/sources", json=body)
+    job = context.client.submit("POST", "/v1/catalog/sources", json=body)
     _report(context, job, [name], follow=follow)
 
 
@@ -164,7 +164,7 @@ def add(context: Context, *, name: str, source: str, kind: str | None, follow: b
 @click.pass_obj
 def refresh(context: Context, *, names: tuple[str, ...], follow: bool) -> None:
     """Fetch catalogs anew: all, or those that are named."""
-    job = context.client.call("POST", "/v1/catalog/refresh", json={"catalogs": list(names)})
+    job = context.client.submit("POST", "/v1/catalog/refresh", json={"catalogs": list(names)})
     _report(context, job, names, follow=follow)
 
 

@@ -129,7 +129,7 @@ def _remove(checkup: Checkup) -> None:
         if _find_app(client, identifier) is None:
             return
         wanted = {"purge": "true", "remove_images": str(checkup.asked.removes_images).lower()}
-        job = client.call("DELETE", path_of("apps", identifier), params=wanted)
+        job = client.submit("DELETE", path_of("apps", identifier), params=wanted)
         ended = await_job(client, job, show)
     if ended["state"] != "succeeded":
         raise ApiProblemError(_problem_of(ended))

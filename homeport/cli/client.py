@@ -1,23 +1,32 @@
 """The command line's side of the API: requests, problems, event streams."""
 
 import json
+import time
+import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
 import requests
+from urllib3.exceptions import ProtocolError
 
 from homeport.errors import Problem
+from homeport.wire import KEY_FIELD
 
 _CONNECT_S = 5
 _READ_S = 60  # the event stream sends a comment every 15 s
 _TIMEOUT: Final = (_CONNECT_S, _READ_S)
+_PAUSE_S: Final = 2
 _UPLOAD_TIMEOUT: Final = (60, 600)  # for each piece that is sent, and for what was sent to be looked through
 
 
 class ApiUnreachableError(Exception):
     """Nothing answers at the API's address, or an answer broke off."""
+
+
+class ConnectionBrokenError(ApiUnreachableError):
+    """A request was sent, and the connection broke before its answer came: it may have been carried out."""
 
 
 class ApiProblemError(Exception):
@@ -26,6 +35,11 @@ class ApiProblemError(Exception):
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.what)
         self.problem = problem
+
+
+def _was_sent(error: requests.RequestException) -> bool:
+    """Whether there was a connection, so that the request may have arrived."""
+    return isinstance(error, requests.ReadTimeout) or isinstance(next(iter(error.args), None), ProtocolError)
 
 
 def problem_of(shape: Mapping[str, Any]) -> Problem:
@@ -81,18 +95,31 @@ class ApiClient:
         except ValueError as error:
             raise self._foreign(answer) from error
 
+    def submit(self, method: str, path: str, **options: Any) -> Any:
+        """Sends what becomes a job, and sends it again if its answer is lost: its key lets it be done once.
+
+        Raises:
+            ApiProblemError: the API refused.
+            ApiUnreachableError: it did not answer.
+        """
+        keyed = {**options, "headers": {**options.get("headers", {}), KEY_FIELD: str(uuid.uuid4())}}
+        try:
+            return self.call(method, path, **keyed)
+        except ConnectionBrokenError:
+            time.sleep(_PAUSE_S)  # it may be starting again
+            return self.call(method, path, **keyed)
+
     def upload(self, path: str, archive: Iterable[bytes], **query: Any) -> Any:
         """Sends a tar archive; one that has a length is announced, so that one too large is refused unread.
+
+        Like `submit`, it sends it again if the answer is lost.
 
         Raises:
             ApiProblemError: the API refused.
             ApiUnreachableError: it did not answer.
         """
         headers = {"Content-Type": "application/x-tar"}
-        answer = self._send(
-            "POST", path, timeout=_UPLOAD_TIMEOUT, data=archive, headers=headers, params=query
-        )
-        return answer.json()
+        return self.submit("POST", path, timeout=_UPLOAD_TIMEOUT, data=archive, headers=headers, params=query)
 
     def pages(self, path: str, **query: Any) -> Iterator[dict[str, Any]]:
         """The items of a list, page by page."""
@@ -150,6 +177,8 @@ class ApiClient:
         try:
             answer = self._session.request(method, self._url + path, timeout=timeout, **options)
         except requests.RequestException as error:
+            if _was_sent(error):
+                raise ConnectionBrokenError(f"The answer of {self._url} did not come.") from error
             raise ApiUnreachableError(f"Nothing answers at {self._url}.") from error
         if answer.ok:
             return answer

@@ -39,6 +39,8 @@ WHAT_TO_DO: Final[Mapping[str, str]] = {
     "whether it answers. Jobs wait for it.",
     "foreign_object": "Something of that name exists which Homeport did not make: rename or remove it, "
     "or take another identifier.",
+    "idempotency_key_reused": "Make up a new key for each thing that is to be done, and send it again only "
+    "with the very same request; `facts.job` is what the key became.",
     "internal_error": "A mistake of Homeport's: the log has its trace under `facts.request`. Please "
     "report it.",
     "invalid_input": "`facts.errors` names each field and what it should be.",
@@ -57,6 +59,8 @@ WHAT_TO_DO: Final[Mapping[str, str]] = {
     "program_failed": "Its last lines are in the problem.",
     "program_missing": "Install it: `homeport doctor` names the package.",
     "pull_failed": "Look at the image's name and tag, and whether its registry answers: `docker pull IMAGE`.",
+    "queue_full": "Wait: `facts.retry_after_s`, or the answer's `Retry-After`, says how long at least. "
+    "`homeport jobs --state queued` lists what waits; `homeport job ID --cancel` makes room.",
     "stalled": "Nothing moved for `stall_s`: look at the line and at the other side, and try again.",
     "start_failed": "Compose's own words are in the problem. The compose file that it was given lies in "
     "the project's folder while it is installed.",

@@ -32,7 +32,7 @@ def list_jobs(context: Context, app: str | None, state: str | None, limit: int) 
     if context.answers_json(found):
         return
     rows = [
-        [job["id"], job["kind"], job["subject"], job["state"], f"{job['progress']:.0%}", job["created_at"]]
+        [job["id"], job["kind"], job["subject"], job["state"], _standing(job), job["created_at"]]
         for job in found
     ]
     context.printer.table(["JOB", "KIND", "APP", "STATE", "PROGRESS", "ACCEPTED"], rows)
@@ -65,8 +65,15 @@ def job(context: Context, job_id: str, follow: bool, cancel: bool, show_log: boo
             context.printer.remark("It is being cancelled; see how it ends: add --follow.")
 
 
+def _standing(job: Mapping[str, Any]) -> str:
+    """How far the job is; of one that has not begun, how many come first."""
+    if job["position"] is None or job["progress"]:
+        return f"{job['progress']:.0%}"
+    return f"{job['position']} before it"
+
+
 def _show(context: Context, found: Mapping[str, Any]) -> None:
-    names = ("id", "kind", "subject", "state", "step", "detail", "waiting_for", "created_at", "finished_at")
+    names = ("id", "kind", "subject", "state", "step", "detail", "waits", "created_at", "finished_at")
     pairs = [(name.replace("_", " "), found[name] or None) for name in names]
     context.printer.fields([*pairs, ("progress", f"{found['progress']:.0%}")])
     steps = [[step["name"], step["state"], step["attempts"]] for step in found.get("steps") or ()]

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
 from redis.exceptions import RedisError
@@ -13,6 +13,7 @@ from homeport.settings import Settings
 from homeport.state.database import Database
 from homeport.state.feed import connect_redis
 from homeport.state.schema import check_tables
+from homeport.state.steward import Steward
 from homeport.state.writer import Writer
 
 _PROBE_S: Final = 2.0  # what takes longer counts as down
@@ -30,6 +31,33 @@ def check_database(url: str) -> None:
             check_tables(connection)
     finally:
         database.close()
+
+
+async def components_of(settings: Settings, writer: Writer, steward: Steward) -> dict[str, dict[str, Any]]:
+    """Each component that the API can see, with `status` ok or down, and why."""
+    checks = {
+        "database": why_unwritable(writer),
+        "redis": why_redis_is_away(settings.redis),
+        "steward": _why_no_steward(steward),
+    }
+    found = await asyncio.gather(*checks.values())
+    components = {
+        name: {"status": "down", "why": why} if why else {"status": "ok"}
+        for name, why in zip(checks, found, strict=True)
+    }
+    return components | (await _caches(settings) if settings.package_caches else {})
+
+
+async def _why_no_steward(steward: Steward) -> str:
+    return "" if await steward.is_up() else "It does not answer on its socket."
+
+
+async def _caches(settings: Settings) -> dict[str, dict[str, Any]]:
+    states = await cache_states(settings)
+    down = [ecosystem for ecosystem, state in states.items() if state == "down"]
+    why = f"Builds fetch packages of {', '.join(down)} from the registries themselves."
+    state = {"status": "down", "why": why} if down else {"status": "ok"}
+    return {"caches": {**state, "ecosystems": dict(states)}}
 
 
 async def why_unwritable(writer: Writer) -> str:

@@ -7,8 +7,9 @@ import asyncio
 import errno
 import os
 import shutil
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from io import BufferedWriter
 from pathlib import Path
 from typing import Final
@@ -53,6 +54,7 @@ async def store_upload(
     max_bytes: int,
     spare_bytes: int,
     announced_bytes: int | None = None,
+    on_piece: Callable[[bytes], object] = lambda _piece: None,
 ) -> Path:
     """Writes the upload down as it comes; it is synced when this returns, and nothing is left where it fails.
 
@@ -63,6 +65,7 @@ async def store_upload(
         max_bytes: the most that it may have.
         spare_bytes: what must stay free on the disk.
         announced_bytes: how many the sender says there are; one that is too large is refused unread.
+        on_piece: gets what is written, piece by piece, in a thread.
 
     Raises:
         PayloadTooLargeError: it is larger than `max_bytes`.
@@ -76,7 +79,7 @@ async def store_upload(
     try:
         _check_room(uploads_dir, spare_bytes + (announced_bytes or 0))
         with part.open("xb") as file:
-            await _write(file, _without_stalls(pieces), max_bytes, spare_bytes)
+            await _write(_Sink(file, on_piece), _without_stalls(pieces), max_bytes, spare_bytes)
             await asyncio.to_thread(_put_in_place, file, upload_path(uploads_dir, upload_id))
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -94,9 +97,17 @@ async def store_upload(
     return upload_path(uploads_dir, upload_id)
 
 
-async def _write(
-    file: BufferedWriter, pieces: AsyncIterator[bytes], max_bytes: int, spare_bytes: int
-) -> None:
+@dataclass(frozen=True)
+class _Sink:
+    file: BufferedWriter
+    on_piece: Callable[[bytes], object]
+
+    def write(self, piece: bytes) -> None:
+        self.on_piece(piece)
+        self.file.write(piece)
+
+
+async def _write(sink: _Sink, pieces: AsyncIterator[bytes], max_bytes: int, spare_bytes: int) -> None:
     gathered = bytearray()
     size = 0
     async for piece in pieces:
@@ -105,10 +116,10 @@ async def _write(
             raise _too_large(max_bytes)
         gathered += piece
         if len(gathered) >= _PIECE_BYTES:
-            _check_room(Path(file.name).parent, spare_bytes)
-            await asyncio.to_thread(file.write, bytes(gathered))
+            _check_room(Path(sink.file.name).parent, spare_bytes)
+            await asyncio.to_thread(sink.write, bytes(gathered))
             gathered.clear()
-    await asyncio.to_thread(file.write, bytes(gathered))
+    await asyncio.to_thread(sink.write, bytes(gathered))
 
 
 async def _without_stalls(pieces: AsyncIterable[bytes]) -> AsyncIterator[bytes]:

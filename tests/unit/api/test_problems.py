@@ -7,9 +7,9 @@ import pytest
 from api.openapi import describe
 from api.problems import STATUS_OF, problem_document
 from api.routes import ROUTES
-from api.streams import server_sent_event
 from homeport.errors import HomeportError, InvalidInputError, Problem
 from homeport.metrics import render_metric
+from homeport.server_sent import server_sent_event
 from homeport.wire import cursor_of, key_of, number_of
 
 

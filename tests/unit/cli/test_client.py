@@ -1,9 +1,17 @@
+import socket
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from homeport.cli.client import ApiClient, path_of, problem_of
+from homeport.cli.client import (
+    ApiClient,
+    ApiUnreachableError,
+    ConnectionBrokenError,
+    path_of,
+    problem_of,
+)
 
 
 class Pieces:
@@ -67,3 +75,86 @@ def test_problem_documents_and_problems_of_jobs_read_the_same() -> None:
 
     assert problem_of(document) == problem_of(of_job)
     assert problem_of({}).what
+
+
+class Archive:
+    """An archive that may be read more than once, as a packed folder is."""
+
+    def __len__(self) -> int:
+        return 7
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield b"archive"
+
+
+class LosesItsAnswers:
+    """A server that takes requests and closes the connection on the first of them, unanswered."""
+
+    def __init__(self, lost: int) -> None:
+        self._lost = lost
+        self.keys: list[str] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            with connection, connection.makefile("rb") as lines:
+                fields = dict(
+                    line.decode().strip().partition(": ")[::2] for line in iter(lines.readline, b"\r\n")
+                )
+                lines.read(int(fields["Content-Length"]))
+                self.keys.append(fields["Idempotency-Key"])
+                if len(self.keys) > self._lost:
+                    connection.sendall(b'HTTP/1.1 202 Accepted\r\nContent-Length: 8\r\n\r\n{"id":1}')
+
+
+@pytest.fixture
+def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("homeport.cli.client._PAUSE_S", 0)
+
+
+@pytest.mark.parametrize("how", ["submit", "upload"])
+def test_a_request_whose_answer_is_lost_is_sent_again_with_its_key(how: str, without_pauses: None) -> None:
+    server = LosesItsAnswers(1)
+    client = ApiClient(server.url, "")
+
+    if how == "submit":
+        job = client.submit("POST", "/v1/apps", json={"definition": "wiki"})
+    else:
+        job = client.upload("/v1/apps", Archive())
+
+    server.close()
+    assert job == {"id": 1}
+    assert len(server.keys) == 2
+    assert len(set(server.keys)) == 1
+
+
+def test_it_is_sent_again_once_and_every_request_has_a_key_of_its_own(without_pauses: None) -> None:
+    server = LosesItsAnswers(2)
+    client = ApiClient(server.url, "")
+
+    with pytest.raises(ConnectionBrokenError):
+        client.submit("POST", "/v1/apps", json={"definition": "wiki"})
+    client.submit("POST", "/v1/apps", json={"definition": "wiki"})
+
+    server.close()
+    assert [server.keys[0] == key for key in server.keys] == [True, True, False]
+
+
+def test_what_nobody_heard_is_not_sent_again() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+    with pytest.raises(ApiUnreachableError) as failed:
+        ApiClient(f"http://127.0.0.1:{port}", "").submit("POST", "/v1/apps", json={})
+
+    assert not isinstance(failed.value, ConnectionBrokenError)

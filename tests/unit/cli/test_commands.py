@@ -21,7 +21,7 @@ def app(**given: Any) -> dict[str, Any]:
 
 def job(number: int) -> dict[str, Any]:
     shape = {"id": f"job-{number}", "kind": "install", "subject": "wiki", "state": "failed"}
-    return {**shape, "progress": 1.0, "created_at": "2026-01-01T00:00:00Z"}
+    return {**shape, "progress": 1.0, "position": None, "created_at": "2026-01-01T00:00:00Z"}
 
 
 class Listing(ApiClient):

@@ -1,0 +1,87 @@
+"""The way in for every request that becomes a job: once per key, while there is room on disk and in line."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection, func, select
+
+from homeport.errors import QueueFullError
+from homeport.models import Job, JobState
+from homeport.settings import Settings
+from homeport.state.idempotency import RequestKey, find_replayed, remember
+from homeport.state.reserve import draw_on_reserve, require_room
+from homeport.state.schema import JOBS
+
+_RETRY_AFTER_S: Final = 30  # a job takes seconds to minutes; nobody knows which end first
+_QUEUED: Final = select(func.count()).where(JOBS.c.state == JobState.QUEUED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Admitted:
+    """The job that a request became: just now, or when it was sent before."""
+
+    job: Job
+    is_replay: bool = False
+
+
+class Admission:
+    """Lets requests in. Only the one thread that writes may use it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._queue_max = settings.queue_max
+        self._free = 0  # so many places at least; counted anew where there is none left
+
+    def admit(
+        self,
+        conn: Connection,
+        change: Callable[[Connection], Job],
+        *,
+        key: RequestKey | None,
+        makes_room: bool,
+        now: datetime,
+    ) -> Admitted:
+        """Makes the change that queues a job, unless the request was sent before.
+
+        Args:
+            conn: a transaction that writes.
+            change: adds the job, and what belongs to it.
+            key: the request's key, if it has one.
+            makes_room: whether the job may be written down where the disk is full.
+            now: the time.
+
+        Raises:
+            IdempotencyKeyReusedError: another request had the key.
+            DiskFullError: there is no room for new work.
+            QueueFullError: as many jobs wait as may.
+            HomeportError: what the change itself raises.
+        """
+        if key is not None and (replayed := find_replayed(conn, key, now)) is not None:
+            return Admitted(job=replayed, is_replay=True)
+        if makes_room:
+            draw_on_reserve(self._settings)
+        else:
+            require_room(self._settings)
+        self._require_place(conn)
+        job = change(conn)
+        self._free -= 1
+        if key is not None:
+            remember(conn, key, job.id, now)
+        return Admitted(job=job)
+
+    def _require_place(self, conn: Connection) -> None:
+        if self._free > 0:
+            return
+        queued = int(conn.execute(_QUEUED).scalar_one())
+        self._free = self._queue_max - queued
+        if self._free <= 0:
+            raise QueueFullError(
+                "Too many jobs wait already.",
+                why=f"{queued} jobs are queued, and {self._queue_max} may be (queue_max).",
+                remedy="Try again when some have ended, or cancel some: `homeport jobs --state queued`.",
+                limit=self._queue_max,
+                queued=queued,
+                retry_after_s=_RETRY_AFTER_S,
+            )

@@ -1,0 +1,92 @@
+"""Requests that are sent again become no second job: the key of a request, kept for a day with its job.
+
+The `Idempotency-Key` field is that of the IETF's HTTPAPI working group (draft-ietf-httpapi-idempotency-key-
+header): the client makes up a key for each thing that it wants done, and sends it along with every try.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select
+
+from homeport.errors import IdempotencyKeyReusedError, InvalidInputError
+from homeport.models import Job
+from homeport.state.jobs import find_job
+from homeport.state.schema import IDEMPOTENCY_KEYS
+from homeport.wire import KEY_FIELD
+
+KEPT: Final = timedelta(hours=24)
+"""How long a key is known."""
+
+_LONGEST: Final = 255
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestKey:
+    """A request's key: whose it is, what it is, and what else stands in the request.
+
+    Two tokens may use the same key for different things. `digest` is that of `request_digest`.
+    """
+
+    token: str
+    key: str
+    digest: str
+
+
+def read_key(field: str) -> str:
+    """The key in the field's value: a string in quotation marks (RFC 8941), or without them.
+
+    Raises:
+        InvalidInputError: it is empty, too long, or holds other than visible ASCII characters.
+    """
+    key = field[1:-1] if len(field) > 1 and field[0] == field[-1] == '"' else field
+    if 0 < len(key) <= _LONGEST and all("!" <= character <= "~" for character in key):
+        return key
+    raise InvalidInputError(
+        f"The {KEY_FIELD} cannot be taken.",
+        why=f"A key has 1 to {_LONGEST} visible ASCII characters, and there is one in a request.",
+        remedy="Send a random UUID, and the same again when you send the same request again.",
+        errors=[{"pointer": KEY_FIELD, "detail": "not a key"}],
+    )
+
+
+def request_digest(method: str, target: str, body_sha256: str) -> str:
+    """What tells a request from another one: its method, its path with its query, and its body."""
+    return hashlib.sha256(f"{method} {target} {body_sha256}".encode()).hexdigest()
+
+
+def find_replayed(conn: Connection, key: RequestKey, now: datetime) -> Job | None:
+    """The job that the same request became before, as it is now.
+
+    Raises:
+        IdempotencyKeyReusedError: another request had the key.
+    """
+    row = conn.execute(
+        select(IDEMPOTENCY_KEYS).where(_is(key), IDEMPOTENCY_KEYS.c.created_at > now - KEPT)
+    ).first()
+    if row is None:
+        return None
+    if row.digest != key.digest:
+        raise IdempotencyKeyReusedError(
+            "This Idempotency-Key was used for another request.",
+            why=f"With it came a request that became the job {row.job_id}; path, query or body differ.",
+            remedy="Make up a new key for each thing that is to be done.",
+            key=key.key,
+            job=row.job_id,
+        )
+    return find_job(conn, row.job_id)
+
+
+def remember(conn: Connection, key: RequestKey, job_id: str, now: datetime) -> None:
+    """Keeps the key with its job; one that has expired makes room."""
+    conn.execute(delete(IDEMPOTENCY_KEYS).where(_is(key)))
+    conn.execute(
+        insert(IDEMPOTENCY_KEYS),
+        {"token": key.token, "key": key.key, "digest": key.digest, "job_id": job_id, "created_at": now},
+    )
+
+
+def _is(key: RequestKey) -> ColumnElement[bool]:
+    return and_(IDEMPOTENCY_KEYS.c.token == key.token, IDEMPOTENCY_KEYS.c.key == key.key)

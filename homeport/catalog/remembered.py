@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -15,11 +16,25 @@ from homeport.catalog.catalog import (
     read_entries,
 )
 
+_YOUNG_S: Final = 1.0  # what is older and still asked for is read again while it is answered with
 _FRESH_S: Final = 2.0  # workers read a definition again before they use it, so a moment's age does no harm
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A definition that was read, or is being read, and how old it is."""
+
+    task: asyncio.Task[FoundDefinition]
+    began_at: float = field(default_factory=time.monotonic)
+
+    def is_younger_than(self, seconds: float) -> bool:
+        return time.monotonic() < self.began_at + seconds
 
 
 class Definitions:
     """Finds definitions. A hundred requests for one at the same moment read it once.
+
+    One that is asked for all the time is read again behind the answers' backs, so that none waits for it.
 
     Args:
         folders: says where the catalogs lie now; called in threads.
@@ -27,7 +42,8 @@ class Definitions:
 
     def __init__(self, folders: Callable[[], Sequence[CatalogFolder]]) -> None:
         self._folders = folders
-        self._read: dict[str, tuple[float, asyncio.Task[FoundDefinition]]] = {}
+        self._read: dict[str, _Read] = {}
+        self._renewed: dict[str, _Read] = {}
         self._copies: dict[Path, list[CatalogEntry]] = {}
 
     async def find(self, name: str) -> FoundDefinition:
@@ -40,19 +56,41 @@ class Definitions:
             PolicyRefusedError: it asks for what the policy does not allow.
         """
         known = self._read.get(name)
-        if known and known[0] > time.monotonic():
-            return known[1].result() if known[1].done() else await asyncio.shield(known[1])
-        task = asyncio.create_task(asyncio.to_thread(find_in_force, self._folders, name))
-        self._read[name] = (time.monotonic() + _FRESH_S, task)
+        if known is None or not known.is_younger_than(_FRESH_S):
+            known = self._read[name] = self._begin(name)
+        elif known.task.done() and not known.is_younger_than(_YOUNG_S):
+            self._renew(name)
+        if known.task.done():
+            return known.task.result()
         try:
-            return await asyncio.shield(task)
+            return await asyncio.shield(known.task)
         except Exception:
             self._read.pop(name, None)  # what was wrong may be mended at once
             raise
 
+    def _begin(self, name: str) -> _Read:
+        return _Read(asyncio.create_task(asyncio.to_thread(find_in_force, self._folders, name)))
+
+    def _renew(self, name: str) -> None:
+        if name in self._renewed:
+            return
+        read = self._renewed[name] = self._begin(name)
+
+        def take(_: object) -> None:
+            if self._renewed.get(name) is not read:  # forgotten meanwhile
+                return
+            del self._renewed[name]
+            if read.task.cancelled() or read.task.exception():
+                self._read.pop(name, None)  # who asks next is told what is wrong now
+            else:
+                self._read[name] = read
+
+        read.task.add_done_callback(take)
+
     def forget(self) -> None:
         """Reads anew from now on: a catalog is no more."""
         self._read.clear()
+        self._renewed.clear()
 
     async def entries(self) -> list[CatalogEntry]:
         """All definitions of all catalogs; a broken one with what is wrong."""

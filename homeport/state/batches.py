@@ -8,6 +8,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from homeport.errors import StateUnavailableError
 from homeport.state.database import Database
+from homeport.state.prepared import execute_text
 
 
 def commit_batch(
@@ -26,15 +27,15 @@ def commit_batch(
 
 def _attempt(connection: Connection, change: Callable[[Connection], Any]) -> tuple[Any, Exception | None]:
     """The change's value or its error. What breaks the database itself is raised: it ends the whole batch."""
-    connection.exec_driver_sql("SAVEPOINT change")
+    execute_text(connection, "SAVEPOINT change")
     try:
         value = change(connection)
     except Exception as error:
         if _ends_the_batch(error):
             raise  # without a rollback to the savepoint: on a full disk SQLite has dropped it already
-        connection.exec_driver_sql("ROLLBACK TO SAVEPOINT change")
+        execute_text(connection, "ROLLBACK TO SAVEPOINT change")
         return None, error
-    connection.exec_driver_sql("RELEASE SAVEPOINT change")
+    execute_text(connection, "RELEASE SAVEPOINT change")
     return value, None
 
 

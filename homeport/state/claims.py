@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
+from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, and_, bindparam, delete, exists, func, insert, or_, select
+from sqlalchemy import Connection, Row, Select, and_, bindparam, delete, exists, func, insert, or_, select
 
 from homeport.errors import NotPossibleNowError, TakenError
 from homeport.models import AppState
 from homeport.names import BASE_PORT, MAX_APP_ID, check_app_id, host_port
+from homeport.state.prepared import Prepared
 from homeport.state.schema import APP_IDS, APPS, CLAIMS
 
 
@@ -35,19 +37,11 @@ _FIRST: Final = (
     .where(APP_IDS.c.assigned)
     .subquery("first")
 )
-_FIRST_AND_WHETHER_USED: Final = select(
-    _FIRST.c.app_id, exists().where(APP_IDS.c.app_id == _FIRST.c.app_id).label("used")
+_FIRST_AND_WHETHER_USED: Final = Prepared(
+    select(_FIRST.c.app_id, exists().where(APP_IDS.c.app_id == _FIRST.c.app_id).label("used"))
 )
-_HELD: Final = select(CLAIMS).where(
-    or_(
-        and_(CLAIMS.c.kind == ClaimKind.IDENTIFIER.value, CLAIMS.c.value == bindparam("identifier")),
-        and_(CLAIMS.c.kind == ClaimKind.APP_ID.value, CLAIMS.c.value == bindparam("app_id")),
-        and_(CLAIMS.c.kind == ClaimKind.HOST_NAME.value, CLAIMS.c.value == bindparam("host_name")),
-        and_(CLAIMS.c.kind == ClaimKind.PORT.value, CLAIMS.c.value.in_(bindparam("ports", expanding=True))),
-    )
-)
-_CLAIM: Final = insert(CLAIMS)
-_ASSIGN: Final = insert(APP_IDS)
+_CLAIM: Final = Prepared(insert(CLAIMS), ("kind", "value", "identifier", "job_id"))
+_ASSIGN: Final = Prepared(insert(APP_IDS), ("app_id", "assigned"))
 
 
 def claim_app(
@@ -79,29 +73,26 @@ def claim_app(
     """
     chosen = _next_app_id(conn) if app_id is None else check_app_id(app_id)
     all_ports = sorted({host_port(chosen), *ports})
-    wanted = {
-        "identifier": identifier,
-        "app_id": str(chosen),
-        "host_name": host_name,
-        "ports": [str(port) for port in all_ports],
-    }
-    if held := conn.execute(_HELD, wanted).all():
-        raise _taken(conn, held)
     claims = [
         (ClaimKind.IDENTIFIER, identifier),
         (ClaimKind.APP_ID, str(chosen)),
         (ClaimKind.HOST_NAME, host_name),
         *((ClaimKind.PORT, str(port)) for port in all_ports),
     ]
-    conn.execute(
-        _CLAIM,
+    wanted = {f"kind{n}": kind.value for n, (kind, _) in enumerate(claims)}
+    wanted |= {f"value{n}": value for n, (_, value) in enumerate(claims)}
+    statement, is_held = _held(len(claims))
+    if is_held.rows(conn, wanted):
+        raise _taken(conn, conn.execute(statement, wanted).all())
+    _CLAIM.execute_all(
+        conn,
         [
             {"kind": kind.value, "value": value, "identifier": identifier, "job_id": job_id}
             for kind, value in claims
         ],
     )
     if app_id is None:
-        conn.execute(_ASSIGN, {"app_id": chosen, "assigned": True})
+        _ASSIGN.rows(conn, {"app_id": chosen, "assigned": True})
     others = {port - BASE_PORT for port in all_ports if port > BASE_PORT and port != host_port(chosen)}
     if app_id is not None:
         others.add(app_id)
@@ -128,9 +119,20 @@ def holds_claims(conn: Connection, job_id: str) -> bool:
     return conn.execute(select(CLAIMS.c.value).where(CLAIMS.c.job_id == job_id).limit(1)).first() is not None
 
 
+@cache
+def _held(count: int) -> tuple[Select[Any], Prepared]:
+    """Those of so many claims that are held already; the second, which is asked first, is the quicker."""
+    wanted = [
+        and_(CLAIMS.c.kind == bindparam(f"kind{n}"), CLAIMS.c.value == bindparam(f"value{n}"))
+        for n in range(count)
+    ]
+    held = select(CLAIMS).where(or_(*wanted))
+    return held, Prepared(held)
+
+
 def _next_app_id(conn: Connection) -> int:
     """The smallest app_id above all that we assigned which was never in use."""
-    app_id, used = conn.execute(_FIRST_AND_WHETHER_USED).one()
+    ((app_id, used),) = _FIRST_AND_WHETHER_USED.rows(conn, {})
     if used:
         following = APP_IDS.alias("following")
         last_of_run = (

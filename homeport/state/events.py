@@ -8,9 +8,10 @@ from sqlalchemy import Connection, Row, func, insert, select
 
 from homeport.events import EventKind
 from homeport.models import StoredEvent
+from homeport.state.prepared import Prepared
 from homeport.state.schema import EVENTS
 
-_INSERT: Final = insert(EVENTS)
+_INSERT: Final = Prepared(insert(EVENTS).returning(EVENTS.c.seq), ("at", "kind", "app", "job", "facts"))
 
 
 def append(
@@ -24,8 +25,7 @@ def append(
 ) -> int:
     """Adds an event, in the transaction that makes it true; its place in the log."""
     values = {"at": now, "kind": kind.value, "app": app, "job": job, "facts": dict(facts)}
-    key = conn.execute(_INSERT, values).inserted_primary_key
-    return int(key[0]) if key else 0
+    return int(_INSERT.rows(conn, values)[0][0])
 
 
 def events_after(

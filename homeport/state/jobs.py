@@ -12,9 +12,16 @@ from homeport.jobs import APP_JOBS, app_of, shown_subject
 from homeport.models import Job, JobKind, JobState, Queue, StepRow
 from homeport.state.claims import release_claims_of
 from homeport.state.events import append
+from homeport.state.prepared import Prepared
 from homeport.state.schema import JOBS, STEPS
 
-_INSERT: Final = insert(JOBS)
+_INSERT: Final = Prepared(
+    insert(JOBS).returning(JOBS.c.seq),
+    (
+        *("id", "kind", "subject", "queue", "parameters", "state", "progress", "step", "detail"),
+        *("attempt", "cancel_requested", "created_at", "fence", "losses"),
+    ),
+)
 
 
 def add_job(
@@ -42,9 +49,9 @@ def add_job(
         "cancel_requested": False,
         "created_at": now,
     }
-    key = conn.execute(_INSERT, {**values, "fence": 0, "losses": 0}).inserted_primary_key
+    ((seq,),) = _INSERT.rows(conn, {**values, "fence": 0, "losses": 0})
     append_queued(conn, job_id=id, kind=kind, subject=subject, attempt=0, now=now)
-    return Job(seq=int(key[0]) if key else 0, **values)
+    return Job(seq=int(seq), **values)
 
 
 def find_job(conn: Connection, job_id: str) -> Job | None:

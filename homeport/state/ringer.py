@@ -74,7 +74,8 @@ class Ringer:
 async def _all_of(queue: asyncio.Queue[T], *, after_s: float = 0) -> list[T]:
     """All that waits in the queue, so long after the first of it came."""
     gathered = [await queue.get()]
-    await asyncio.sleep(after_s)
+    if after_s:
+        await asyncio.sleep(after_s)
     while not queue.empty():
         gathered.append(queue.get_nowait())
     return gathered

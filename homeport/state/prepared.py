@@ -1,6 +1,6 @@
 """Statements of the accept path: compiled once, and given to the driver without a way through SQLAlchemy.
 
-Measured: an insert takes 22 µs by SQLAlchemy's way, 10 of them where its text is given, and 4 by this one.
+Measured: an accepted install keeps its writer busy for 280 µs by SQLAlchemy's way, and for 100 by this one.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +26,7 @@ class Prepared:
     def __init__(self, statement: Insert | Select[Any], columns: Sequence[str] | None = None) -> None:
         self._statement = statement
         self._columns = columns
-        self._compiled: dict[Dialect, _Compiled] = {}
+        self._compiled: dict[str, _Compiled] = {}
 
     def rows(self, conn: Connection, values: Mapping[str, Any]) -> list[Row]:
         """What it gives, executed once."""
@@ -39,12 +39,12 @@ class Prepared:
         execute_text(conn, compiled.text, [compiled.filled(values) for values in rows], is_many=True)
 
     def _compiled_for(self, dialect: Dialect) -> "_Compiled":
-        if (known := self._compiled.get(dialect)) is not None:
+        if (known := self._compiled.get(dialect.name)) is not None:
             return known
         compiled: Any = self._statement.compile(dialect=dialect, column_keys=self._columns)
         bounds = {name: bound for bound, name in compiled.bind_names.items()}
         order = compiled.positiontup if compiled.positional else list(bounds)
-        self._compiled[dialect] = made = _Compiled(
+        self._compiled[dialect.name] = made = _Compiled(
             text=compiled.string,
             columns=[
                 (name, bounds[name].type.dialect_impl(dialect).bind_processor(dialect)) for name in order

@@ -1,5 +1,6 @@
 """Running a project: Docker Compose up and down, and nothing left behind."""
 
+import re
 import time
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
@@ -32,10 +33,22 @@ from homeport.plans import Control
 from homeport.settings import Settings
 
 REPLACE_LABEL = "com.docker.compose.replace"
-"""Compose's label on a container that was made to take another's place and has not yet."""
+"""Compose's label on a container that was made to take another's place; it keeps it afterwards."""
 
+_DRAFT_NAME = re.compile(r"[0-9a-f]{12}_.+")  # the name until the other is gone: that one's id before its own
+
+_UP = ("up", "--no-build", "--pull", "never", "--remove-orphans")
 _QUIET_S = 1.0  # creating a container takes a tenth of that
 _SETTLE_S = 15.0
+
+
+def is_half_made(container: ContainerState) -> bool:
+    """Whether Compose made it to take another's place, and did not come to that."""
+    return REPLACE_LABEL in container.labels and _DRAFT_NAME.fullmatch(container.name) is not None
+
+
+def _words_for(recreate: bool) -> list[str]:
+    return [] if recreate else ["--no-recreate"]
 
 
 def write_project(project_dir: Path, rendered: RenderedProject) -> Path:
@@ -61,6 +74,7 @@ class ProjectRunner:
         granted: Collection[Permission],
         control: Control,
         log: Callable[[str], None],
+        recreate: bool = True,
     ) -> None:
         """Makes the project's networks, volumes and containers, and starts none of them.
 
@@ -71,6 +85,7 @@ class ProjectRunner:
             granted: what the app may do beyond what every app may.
             control: asked while Compose runs.
             log: gets Compose's messages.
+            recreate: whether containers are made anew that are there and not as rendered.
 
         Raises:
             PolicyRefusedError: what Compose understood or Docker made is not what was granted, or a path
@@ -92,7 +107,7 @@ class ProjectRunner:
             *engine_sockets(settings.docker_host),
         ]
         check_host_paths(rendered.host_paths, kept)
-        self._make(project_dir, project, rendered.objects, control, log)
+        self._make(project_dir, project, rendered.objects, control, log, recreate=recreate)
         inspection = self._engine.inspect_project(
             project, networks=rendered.networks, volumes=rendered.volumes
         )
@@ -108,6 +123,7 @@ class ProjectRunner:
         log: Callable[[str], None],
         objects: int = 0,
         expectation: HealthExpectation | None = None,
+        recreate: bool = True,
     ) -> None:
         """Starts what the project's compose file says; what runs already and is the same stays.
 
@@ -120,6 +136,7 @@ class ProjectRunner:
             objects: how many containers, networks and volumes there will be (`RenderedProject.objects`).
             expectation: with it, a crash loop is seen while Compose still waits for one service to let
                 another start.
+            recreate: whether containers are made anew that are there and not as the file says.
 
         Raises:
             ContainerExitedError: a container that others wait for ended, or restarts again and again.
@@ -141,7 +158,7 @@ class ProjectRunner:
             result = self._compose(
                 project_dir,
                 project,
-                ["up", "--detach", "--no-build", "--pull", "never", "--remove-orphans"],
+                [*_UP, "--detach", *_words_for(recreate)],
                 control=watch,
                 on_line=progress.feed,
             )
@@ -216,14 +233,21 @@ class ProjectRunner:
         return tuple(sorted(volume.name for volume in found))
 
     def _make(
-        self, project_dir: Path, project: str, objects: int, control: Control, log: Callable[[str], None]
+        self,
+        project_dir: Path,
+        project: str,
+        objects: int,
+        control: Control,
+        log: Callable[[str], None],
+        *,
+        recreate: bool,
     ) -> None:
         progress = ComposeProgress(objects, lambda _fraction, _detail: None, log)
         try:
             result = self._compose(
                 project_dir,
                 project,
-                ["up", "--no-start", "--no-build", "--pull", "never", "--remove-orphans"],
+                [*_UP, "--no-start", *_words_for(recreate)],
                 control=control,
                 on_line=progress.feed,
             )
@@ -242,7 +266,7 @@ class ProjectRunner:
         for container in self._engine.project_containers(project):
             if APP_LABEL not in container.labels:
                 raise foreign_container(container.name)
-            if REPLACE_LABEL in container.labels:
+            if is_half_made(container):
                 self._engine.remove_container(container.id, stop_s=self._settings.stop_s)
 
     def _start_failure(self, project: str, message: str, result: ProgramResult) -> HomeportError:

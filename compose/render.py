@@ -12,6 +12,7 @@ from compose.terms import require_covered, with_texts
 from compose.values import (
     APP_ID_LABEL,
     APP_LABEL,
+    BOX_LABEL,
     DEFINITION_LABEL,
     VERSION_LABEL,
     HealthExpectation,
@@ -58,14 +59,17 @@ def render_project(
     definition = loaded.definition
     template = _with_image_volumes(_filled(loaded.template, app), image_volumes or {})
     labels = _labels(loaded, app)
+    boxed = {**labels, BOX_LABEL: str(settings.state_dir)}
     own, further = web_port(definition.web, app), further_ports(loaded.shown_ports)
     ports = further if own is None else (own, *further)
-    frames = _frames(loaded, app, template["services"], images=images, ports=ports, settings=settings)
+    frames = _frames(
+        loaded, app, template["services"], images=images, ports=ports, settings=settings, labels=boxed
+    )
     limits = {name: frame.limits for name, frame in frames.items()}
     services = {
         name: render_service(template["services"][name], frame, settings) for name, frame in frames.items()
     }
-    document = _document(template, app.project, services, labels)
+    document = _document(template, app.project, services, labels=labels, network_labels=boxed)
     escaped = with_texts(document, escape_dollars)
     rendered = RenderedProject(
         project=app.project,
@@ -98,6 +102,7 @@ def _frames(
     images: Mapping[str, str],
     ports: Sequence[PublishedPort],
     settings: Settings,
+    labels: Mapping[str, str],
 ) -> dict[str, ServiceFrame]:
     """What Homeport adds to each service of the template."""
     awaited = _awaited(services)
@@ -105,7 +110,7 @@ def _frames(
         name: ServiceFrame(
             name=name,
             image=images[name],
-            labels=_labels(loaded, app),
+            labels=labels,
             project_dir=app.project_dir,
             container_name=app.identifier if name == loaded.main else _second_name(service, app),
             ports=render_ports(name, ports, address=settings.publish_address),
@@ -169,7 +174,9 @@ def _document(
     template: Mapping[str, Any],
     project: str,
     services: Mapping[str, Mapping[str, Any]],
+    *,
     labels: Mapping[str, str],
+    network_labels: Mapping[str, str],
 ) -> dict[str, Any]:
     """The whole document; every network and volume that it uses is declared, and ours."""
     networks = dict(template.get("networks") or {})
@@ -182,7 +189,7 @@ def _document(
             if mount.kind == "volume":
                 volumes.setdefault(mount.source, {})
     document = {"name": project, "services": dict(services)}
-    document["networks"] = {name: _owned(about, labels) for name, about in networks.items()}
+    document["networks"] = {name: _owned(about, network_labels) for name, about in networks.items()}
     if volumes:
         document["volumes"] = {name: _owned(about, labels) for name, about in volumes.items()}
     return document | {key: value for key, value in template.items() if key == "configs"}

@@ -8,14 +8,28 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from compose.values import APP_ID_LABEL, APP_LABEL, DEFINITION_LABEL, SERVICE_LABEL, VERSION_LABEL
+from compose.values import (
+    APP_ID_LABEL,
+    APP_LABEL,
+    BOX_LABEL,
+    DEFINITION_LABEL,
+    SERVICE_LABEL,
+    VERSION_LABEL,
+)
 from homeport.catalog.composition import as_variables
 from homeport.catalog.judgement import Need
 from homeport.catalog.policy import judge_compose
 from homeport.errors import Finding, PolicyRefusedError
 from homeport.permissions import Permission, missing_permissions
 
-OUR_LABELS: Final = (APP_LABEL, APP_ID_LABEL, DEFINITION_LABEL, VERSION_LABEL, SERVICE_LABEL)
+OUR_LABELS: Final = (
+    APP_LABEL,
+    APP_ID_LABEL,
+    BOX_LABEL,
+    DEFINITION_LABEL,
+    VERSION_LABEL,
+    SERVICE_LABEL,
+)
 
 _REMEDY: Final = "Nothing was started. See what on this machine changes what Docker is told, and try again."
 _SHOWN: Final = 100

@@ -13,6 +13,9 @@ from homeport.wire import limits_json
 COMPOSE_FILE: Final = "docker-compose.yml"
 """The rendered document's name in the project folder: an owner can run it there by hand."""
 
+SNAPSHOT: Final = "definition"
+"""Likewise: the definition as it was installed. The policy lets no container mount it."""
+
 RECORD_FILE: Final = ".homeport-made.json"
 """Likewise: which folders we made there. No container may mount it."""
 
@@ -21,6 +24,9 @@ APP_ID_LABEL: Final = "homeport.app_id"
 DEFINITION_LABEL: Final = "homeport.definition"
 VERSION_LABEL: Final = "homeport.version"
 SERVICE_LABEL: Final = "homeport.service"
+BOX_LABEL: Final = "homeport.box"
+"""Whose container or network it is, where several Homeports share an engine: its state folder. Volumes go
+without: Compose takes one with other labels than before for another one."""
 
 NEVER_GAIN: Final = "no-new-privileges:true"
 """The security option that every service has unless its owner granted otherwise."""

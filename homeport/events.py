@@ -23,7 +23,7 @@ class EventKind(StrEnum):
     APP_UNINSTALLED = "app.uninstalled"
     """An app was removed: purged (true or false)."""
     BOX_REPAIRED = "box.repaired"
-    """What stood on the box against the database was put right: ports, files (lists of them)."""
+    """What stood against the database was put right: found (words, of an app), or ports, files, claims."""
     SCHEDULE_SKIPPED = "schedule.skipped"
     """Slots were not run because the clock had jumped: name, slots (how many), from, to."""
     CATALOG_REFRESHED = "catalog.refreshed"

@@ -78,6 +78,12 @@ def drop_reserved_port(port: int, *, run_dir: Path, table: Path = RESERVED_PORTS
     )
 
 
+def ports_of_ours(run_dir: Path) -> frozenset[int]:
+    """The ports that were added by us and not given back."""
+    with _ledger(run_dir / _LEDGER_NAME) as ledger:
+        return parse_ports(os.pread(ledger, _TABLE_BYTES, 0).decode())
+
+
 def parse_ports(text: str) -> frozenset[int]:
     """The ports in a list such as `8080,35001-35003`."""
     ports: set[int] = set()

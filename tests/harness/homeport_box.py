@@ -1,14 +1,17 @@
 """Homeport itself, started as an owner starts it, and a client for it."""
 
 import contextlib
+import json
 import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Self
 
@@ -232,6 +235,24 @@ class HomeportBox:
         """What the app itself answers on its host port."""
         app = self.app(identifier)
         return requests.get(f"http://127.0.0.1:{app['host_port']}{path or app['path']}", timeout=10)
+
+    def answers(self, identifier: str) -> bool:
+        """Whether the app answers on its host port."""
+        try:
+            return self.visit(identifier).ok
+        except requests.RequestException:
+            return False
+
+    def sql(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """What the database says, or does, behind Homeport's back."""
+        path = self.state_dir / "db" / "homeport.sqlite"
+        with closing(sqlite3.connect(path, timeout=10)) as database, database:
+            return database.execute(query, values).fetchall()
+
+    def events(self, kind: str) -> list[Json]:
+        """The events of a kind, oldest first: `{app, job, facts}`."""
+        found = self.sql("SELECT app, job, facts FROM events WHERE kind = ? ORDER BY seq", kind)
+        return [{"app": app, "job": job, "facts": json.loads(facts)} for app, job, facts in found]
 
     def add_definition(self, name: str, files: Mapping[str, str]) -> Path:
         """Puts a definition into the catalog, replacing one of the same name; its folder."""

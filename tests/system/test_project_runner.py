@@ -139,7 +139,7 @@ def test_a_half_replaced_container_is_removed_before_the_next_start(
         project.up()
         running = engine_box.client.containers.get(project.facts.identifier)
         labels = {**running.labels, "com.docker.compose.replace": str(running.id)}
-        engine_box.client.containers.create(IMAGE, STAYS, name=f"abc_{running.name}", labels=labels)
+        engine_box.client.containers.create(IMAGE, STAYS, name=f"0123456789ab_{running.name}", labels=labels)
 
         project.up()
 

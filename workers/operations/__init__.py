@@ -10,6 +10,7 @@ from workers.operation import Operation, OperationContext, RunningJob
 from workers.operations.build import plan_build
 from workers.operations.install import plan_install
 from workers.operations.refresh import plan_refresh
+from workers.operations.repair import plan_repair
 from workers.operations.trim import plan_trim
 from workers.operations.uninstall import plan_uninstall
 from workers.tools import Tools
@@ -20,6 +21,7 @@ _PLANNED_BY: Final[Mapping[JobKind, Callable[[Tools, RunningJob], tuple[Plan[Any
     JobKind.BUILD: plan_build,
     JobKind.CLEANUP: plan_trim,
     JobKind.REFRESH: plan_refresh,
+    JobKind.REPAIR: plan_repair,
 }
 
 

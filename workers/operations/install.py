@@ -7,6 +7,7 @@ from typing import Final
 
 from compose.data import create_data_folders, missing_folders, purge_folders, remove_project_files
 from compose.project import write_project
+from compose.values import SNAPSHOT
 from homeport.catalog.sources import MAX_FILES, MAX_FOLDER_BYTES
 from homeport.errors import NotPossibleNowError
 from homeport.events import EventKind
@@ -18,7 +19,7 @@ from workers.operation import OperationContext, RunningJob
 from workers.operations.conflicts import check_conflicts, ports_of
 from workers.operations.engine_wait import wait_for_engine
 from workers.operations.fetch import fetch_images, require_space_for_images
-from workers.operations.install_context import SNAPSHOT, InstallContext
+from workers.operations.install_context import InstallContext
 from workers.operations.port_wait import wait_for_ports
 from workers.tools import Tools
 

@@ -1,38 +1,36 @@
 """What the steps of an install share: whose app it is, its definition, its rendered project."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Connection
 
-from compose.render import render_project
-from compose.values import HealthExpectation, ProjectFacts, RenderedProject
+from compose.values import SNAPSHOT, ProjectFacts, RenderedProject
 from homeport.catalog.granting import require_granted
 from homeport.catalog.loaded import LoadedDefinition
 from homeport.catalog.reader import read_definition
 from homeport.models import SHIPPED
 from homeport.permissions import Permission, parse_permissions
-from homeport.placeholders import replace_placeholders
-from homeport.state import apps
 from workers.operation import RunningJob
+from workers.operations.app_project import AppProject
 from workers.operations.own_copy import OwnCopy
-from workers.operations.wanted import Source, WantedImage, images_to_build
+from workers.operations.wanted import WantedImage
 from workers.tools import Tools
 
-SNAPSHOT: Final = "definition"
-"""In the project folder: the definition as it was installed. The policy lets no container mount it."""
 
-
-class InstallContext:
+class InstallContext(AppProject):
     """An install on its way. What is read from disk is read when a step asks for it first."""
 
     def __init__(self, tools: Tools, running: RunningJob) -> None:
-        parameters = running.job.parameters
         self.tools = tools
         self.running = running
-        self.facts = _facts(tools, parameters)
         self.copy = OwnCopy(tools, running)
+
+    @cached_property
+    def facts(self) -> ProjectFacts:
+        """See `AppProject`."""
+        return _facts(self.tools, self.running.job.parameters)
 
     @cached_property
     def loaded(self) -> LoadedDefinition:
@@ -64,36 +62,9 @@ class InstallContext:
         return None if self.copy.upload is not None else str(parameters.get("catalog") or SHIPPED)
 
     @property
-    def web_port(self) -> int | None:
-        """The port of the box on which the web page answers; None for a headless app."""
-        web = self.loaded.definition.web
-        if web is None:
-            return None
-        return web.port if self.loaded.web_on_host else self.facts.host_port
-
-    @cached_property
-    def app_facts(self) -> ProjectFacts:
-        """The instance, with its definition's version."""
-        return ProjectFacts(
-            app_id=self.facts.app_id,
-            identifier=self.facts.identifier,
-            host_name=self.facts.host_name,
-            host_port=self.facts.host_port,
-            project_dir=self.facts.project_dir,
-            version=self.loaded.definition.version,
-        )
-
-    @cached_property
     def wanted_images(self) -> tuple[WantedImage, ...]:
-        """Every service's image, those first that are built, in the order in which they can be."""
-        loaded = self.loaded
-        pulled = tuple(
-            WantedImage(
-                service=service, reference=replace_placeholders(reference, self.app_facts.placeholders)
-            )
-            for service, reference in loaded.pulled_services.items()
-        )
-        return images_to_build(self.source, loaded.built_services) + pulled
+        """See `ImagesContext.wanted_images`: all."""
+        return self.project_images
 
     @property
     def rendered(self) -> RenderedProject:
@@ -103,41 +74,11 @@ class InstallContext:
 
     @cached_property
     def _without_image_volumes(self) -> RenderedProject:
-        return self._render({})
+        return self.render({})
 
     @cached_property
     def _with_image_volumes(self) -> RenderedProject:
-        return self._render((self.running.record_of("fetch images") or {}).get("volumes", {}))
-
-    def _render(self, image_volumes: Mapping[str, Sequence[str]]) -> RenderedProject:
-        return render_project(
-            self.loaded,
-            self.app_facts,
-            images={wanted.service: wanted.reference for wanted in self.wanted_images},
-            image_volumes=image_volumes,
-            settings=self.tools.settings,
-            granted=self.granted,
-        )
-
-    @property
-    def expectation(self) -> HealthExpectation:
-        """What has to be seen before the app counts as healthy."""
-        return HealthExpectation.of(self.rendered, self.app_facts, self.loaded.definition.web)
-
-    @property
-    def source(self) -> Source:
-        """See `ImagesContext.source`."""
-        return Source.of(self.loaded.definition)
-
-    def noted(self) -> dict[str, dict[str, Any]]:
-        """See `ImagesContext.noted`."""
-        with self.tools.database.read() as connection:
-            app = apps.find_app(connection, self.facts.identifier)
-        return {service: dict(image) for service, image in app.images.items()} if app is not None else {}
-
-    def note(self, connection: Connection, found: Mapping[str, Mapping[str, Any]]) -> None:
-        """See `ImagesContext.note`."""
-        apps.update_app(connection, self.facts.identifier, images=found, updated_at=self.tools.now())
+        return self.render((self.running.record_of("fetch images") or {}).get("volumes", {}))
 
     @property
     def images(self) -> Mapping[str, Any]:

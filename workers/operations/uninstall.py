@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from compose.data import purge_folders, remove_project_files
+from compose.values import SNAPSHOT
 from homeport.errors import EngineRefusedError
 from homeport.events import EventKind
 from homeport.models import App, AppState, DesiredState
@@ -14,7 +15,6 @@ from homeport.names import project_name
 from homeport.plans import Plan, Step, StepRun
 from homeport.state import apps, claims, events, images
 from workers.operation import OperationContext, RunningJob
-from workers.operations.install_context import SNAPSHOT
 from workers.tools import Tools
 
 _IN_USE = 409  # the engine's status for an image that a container needs

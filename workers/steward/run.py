@@ -17,12 +17,14 @@ from homeport.state.reserve import fill_reserve
 from workers.steward import cache_totals, outbox, reclaim
 from workers.steward.app_logs import serve
 from workers.steward.duty import Duty
+from workers.steward.reconcile import Reconciler
 
 _log = logging.getLogger(__name__)
 
 _STOP_S = 3.0
 _SWEEP_S = 60.0  # how soon what was fetched of a removed catalog is gone
 _RESERVE_S = 30.0  # how soon space is held back again once the disk has it
+_AGAIN_S = 5.0  # how soon an engine that did not answer is asked again
 _SIGNAL_LOOK_S = 0.2  # how soon a signal is noticed
 
 
@@ -68,6 +70,7 @@ def create_duties(
             wait=partial(stopping.wait, reclaim.LOOK_S),
             stopping=stopping,
         ),
+        _reconciling(settings, database, doorbell, now, stopping),
         Duty(
             "reserve",
             turn=lambda: fill_reserve(settings),
@@ -89,6 +92,28 @@ def create_duties(
             stopping=stopping,
         ),
     ]
+
+
+def _reconciling(
+    settings: Settings,
+    database: Database,
+    doorbell: Doorbell,
+    now: Callable[[], datetime],
+    stopping: threading.Event,
+) -> Duty:
+    """Compares at once, and again soon as long as it cannot; then every `reconcile_s`."""
+    reconciler = Reconciler(
+        settings=settings, database=database, doorbell=doorbell, engine=Engine(settings.docker_host), now=now
+    )
+    soon_s = min(_AGAIN_S, settings.reconcile_s)
+    pause_s = [soon_s]
+
+    def turn() -> None:
+        pause_s[0] = soon_s
+        reconciler.turn()
+        pause_s[0] = settings.reconcile_s
+
+    return Duty("reconcile", turn=turn, wait=lambda: stopping.wait(pause_s[0]), stopping=stopping)
 
 
 def _listening(doorbell: Doorbell) -> Callable[[], object]:

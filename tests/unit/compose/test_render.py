@@ -145,11 +145,17 @@ def test_everything_docker_makes_carries_our_labels(tmp_path: Path) -> None:
         "homeport.definition": "sample",
         "homeport.version": "1.0",
     }
+    box = {"homeport.box": str(tmp_path / "state")}
 
-    assert document["services"]["web"]["labels"] == {**ours, "homeport.service": "web", "colour": "blue"}
+    assert document["services"]["web"]["labels"] == {
+        **ours,
+        **box,
+        "homeport.service": "web",
+        "colour": "blue",
+    }
     assert document["networks"] == {
-        "front": {"labels": {"use": "pages", **ours}},
-        "default": {"labels": ours},
+        "front": {"labels": {"use": "pages", **ours, **box}},
+        "default": {"labels": {**ours, **box}},
     }
     assert all(volume == {"labels": ours} for volume in document["volumes"].values())
 

@@ -1,0 +1,59 @@
+"""Looking at what of this box's is there: containers and networks on the engine, project folders on disk."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from compose.values import APP_LABEL, BOX_LABEL, COMPOSE_FILE, SNAPSHOT
+from homeport.host.engine import Engine
+from homeport.host.engine_values import ContainerState
+from homeport.host.files import read_bounded
+from homeport.settings import Settings
+from workers.reconciliation import Observed, ProjectFiles
+
+_WORKING_DIR_LABEL = "com.docker.compose.project.working_dir"
+_LARGEST_BYTES = 2 * 1024 * 1024  # a template has 1 MiB at most
+
+
+def observe(engine: Engine, settings: Settings) -> Observed:
+    """What is there of this box's; of what another Homeport has on the same engine, nothing.
+
+    Raises:
+        EngineUnavailableError: the engine does not answer.
+    """
+    containers, networks = engine.containers([APP_LABEL]), engine.networks([APP_LABEL])
+    return Observed(
+        containers=[one for one in containers if _is_of_box(one, settings)],
+        networks=[one for one in networks if one.labels.get(BOX_LABEL) == str(settings.state_dir)],
+        projects={folder.name: project_files(folder) for folder in _folders(settings.projects_dir)},
+    )
+
+
+def project_files(folder: Path) -> ProjectFiles:
+    """What we wrote into a project folder. One that cannot be read is as good as gone."""
+    document = _document(folder / COMPOSE_FILE)
+    return ProjectFiles(
+        has_compose_file=document is not None,
+        has_snapshot=(folder / SNAPSHOT).is_dir(),
+        networks=tuple((document or {}).get("networks") or ()),
+    )
+
+
+def _is_of_box(container: ContainerState, settings: Settings) -> bool:
+    """By our label; one that an earlier version made has none, but Compose wrote down where it ran."""
+    if (box := container.labels.get(BOX_LABEL)) is not None:
+        return box == str(settings.state_dir)
+    return Path(container.labels.get(_WORKING_DIR_LABEL, "/")).is_relative_to(settings.projects_dir)
+
+
+def _folders(projects_dir: Path) -> list[Path]:
+    return [folder for folder in projects_dir.glob("*") if folder.is_dir()]
+
+
+def _document(path: Path) -> dict[str, Any] | None:
+    try:
+        document = yaml.safe_load(read_bounded(path, _LARGEST_BYTES))
+    except (OSError, ValueError, yaml.YAMLError):
+        return None
+    return document if isinstance(document, dict) else None

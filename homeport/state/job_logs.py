@@ -39,7 +39,7 @@ def open_log(path: Path, *, tail: int | None) -> BufferedReader | None:
     """The log, open where to read from: its start, or the last `tail` lines; None where it has none yet."""
     try:
         file = path.open("rb")
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):  # a worker of root's makes it, and lets us read it next
         return None
     if tail is not None:
         file.seek(_start_of_tail(file, tail))

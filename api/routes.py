@@ -26,6 +26,7 @@ from homeport.shapes import (
     NoQuery,
     Page,
     ReadinessShape,
+    ScheduleShape,
     SystemShape,
     TokenShape,
 )
@@ -120,6 +121,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     _route("GET", "/v1/catalog/{name}", catalog.show, {200: DefinitionShape}, 404, 422),
     _route("GET", "/v1/catalog/{catalog}/{name}", catalog.show_qualified, {200: DefinitionShape}, 404, 422),
     _route("POST", "/v1/convert", catalog.convert, {200: ConversionShape}, 413, 422),
+    _route("GET", "/v1/schedule", system.schedule, {200: Page[ScheduleShape]}),
     _route("GET", "/v1/tokens", tokens.list_all, {200: Page[TokenShape]}, 422),
     _route("POST", "/v1/tokens", tokens.create, {201: NewTokenShape}, 409, 413, 422, 503),
     _route("DELETE", "/v1/tokens/{name}", tokens.revoke, {204: None}, 404, 503),

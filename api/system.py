@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Final
 
@@ -17,6 +18,7 @@ from homeport.state.caches import cache_totals
 from homeport.state.catalogs import list_catalogs
 from homeport.state.health import components_of
 from homeport.state.jobs import count_jobs
+from homeport.state.schedules import schedules_json
 from homeport.wire import box_json
 
 _NEEDED: Final = ("database", "redis", "steward")  # without the package caches builds work, and take longer
@@ -50,6 +52,13 @@ async def show(context: Context) -> web.Response:
         free_bytes=disk.free,
     )
     return web.json_response(shape)
+
+
+async def schedule(context: Context) -> web.Response:
+    """What is done by the clock: when next, and the job of the last time."""
+    now = datetime.now(UTC)
+    items = await context.read(lambda connection: schedules_json(connection, context.settings, now))
+    return web.json_response({"items": items, "next": None})
 
 
 async def metrics(context: Context) -> web.Response:

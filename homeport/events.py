@@ -25,7 +25,7 @@ class EventKind(StrEnum):
     BOX_REPAIRED = "box.repaired"
     """What stood against the database was put right: found (words, of an app), or ports, files, claims."""
     SCHEDULE_SKIPPED = "schedule.skipped"
-    """Slots were not run because the clock had jumped: name, slots (how many), from, to."""
+    """Slots were not run because the clock had jumped over them: name, slots (how many), upto (the last)."""
     CATALOG_REFRESHED = "catalog.refreshed"
     """What was fetched of a catalog is in force: catalog, definitions, revision, and problem where one is."""
     CATALOG_FAILED = "catalog.failed"

@@ -313,6 +313,17 @@ class CacheShape(_Shape):
     since: datetime | None
 
 
+class ScheduleShape(_Shape):
+    """A work that is done by the clock."""
+
+    name: str = Field(description="refresh or history")
+    expression: str = Field(description="cron: minute, hour, day, month, day of the week")
+    time_zone: str = Field(description="that the expression is read in")
+    next_at: datetime | None
+    last_at: datetime | None = Field(description="when its last job was queued")
+    last_job: str | None = Field(description="the id of that job")
+
+
 class TokenShape(_Shape):
     """A token, without its secret."""
 

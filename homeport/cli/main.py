@@ -156,9 +156,9 @@ def cli(context: click.Context, url: str | None, token: str | None) -> None:
 
 def main() -> None:
     """Runs the command line; every error becomes words on standard error and an exit code."""
-    from homeport.cli import apps, box, builds, caches, catalogs, check, convert, explain, jobs, new
+    from homeport.cli import apps, box, builds, caches, catalogs, check, convert, explain, jobs, new, schedule
 
-    for module in (apps, catalogs, builds, new, convert, check, jobs, caches, box, explain):
+    for module in (apps, catalogs, builds, new, convert, check, jobs, schedule, caches, box, explain):
         for command in module.COMMANDS:
             cli.add_command(command)
     wants_json = "--json" in sys.argv  # what click makes of it is lost with an error

@@ -14,6 +14,7 @@ from homeport.errors import HomeportError, NotPossibleNowError, ProgramFailedErr
 from homeport.host.files import write_atomic
 from homeport.host.programs import run_program
 from homeport.host.sockets import listener_pid
+from homeport.schedule import schedules_of
 from homeport.settings import ENVIRONMENT_PREFIX, Settings
 
 _SETUP_CEILING_S = 60
@@ -30,6 +31,7 @@ def run_all(settings: Settings, log_file: Path | None = None) -> None:
         NotPossibleNowError: a Homeport runs on these folders already.
         HomeportError: the box cannot be made ready; nothing was started.
     """
+    schedules_of(settings)  # says what is wrong with them before anything is started
     _refuse_second(settings)
     environment = prepare(settings)
     configuration = settings.run_dir / "supervisord.conf"

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from homeport.caches import Ecosystem
-from homeport.jobs import CACHES_SUBJECT, CATALOGS_SUBJECT, build_subject
+from homeport.jobs import CACHES_SUBJECT, CATALOGS_SUBJECT, HISTORY_SUBJECT, build_subject
 from homeport.models import SHIPPED, Job, JobKind, Queue
 from homeport.names import host_port
 from homeport.state.apps import no_such_app
@@ -162,6 +162,19 @@ def accept_trim(
         subject=CACHES_SUBJECT,
         queue=Queue.UPKEEP,
         parameters={"ecosystems": [ecosystem.value for ecosystem in ecosystems], "to_bytes": to_bytes},
+        now=now,
+    )
+
+
+def accept_history(conn: Connection, *, job_id: str, now: datetime) -> Job:
+    """Queues the forgetting of old jobs and events, in the caller's transaction: `{"history": true}`."""
+    return add_job(
+        conn,
+        id=job_id,
+        kind=JobKind.CLEANUP,
+        subject=HISTORY_SUBJECT,
+        queue=Queue.UPKEEP,
+        parameters={"history": True},
         now=now,
     )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
-from homeport.cli import apps, box, builds, caches, catalogs, check, convert, explain, jobs, new
+from homeport.cli import apps, box, builds, caches, catalogs, check, convert, explain, jobs, new, schedule
 from tests.harness.documentation import BlockEnd, Typed, Written, difference, steps_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,7 +19,7 @@ INLINE = re.compile(r"(?<!`)`(homeport [^`]+)`")
 OPTION = re.compile(r"(?<=[\s\[])--[a-z][a-z-]*")
 COMMANDS = {
     command.name: command
-    for module in (apps, box, builds, caches, catalogs, check, convert, explain, jobs, new)
+    for module in (apps, box, builds, caches, catalogs, check, convert, explain, jobs, new, schedule)
     for command in module.COMMANDS
 }
 

@@ -14,10 +14,11 @@ from homeport.state.catalogs import sweep_generations
 from homeport.state.database import Database
 from homeport.state.doorbell import CHANNEL_JOBS, Doorbell
 from homeport.state.reserve import fill_reserve
-from workers.steward import cache_totals, outbox, reclaim
+from workers.steward import cache_totals, outbox, reclaim, scheduler
 from workers.steward.app_logs import serve
 from workers.steward.duty import Duty
 from workers.steward.reconcile import Reconciler
+from workers.steward.scheduler import Scheduler
 
 _log = logging.getLogger(__name__)
 
@@ -75,6 +76,17 @@ def create_duties(
             "reserve",
             turn=lambda: fill_reserve(settings),
             wait=partial(stopping.wait, _RESERVE_S),
+            stopping=stopping,
+        ),
+        Duty(
+            "schedules",
+            turn=Scheduler(
+                settings=settings,
+                database=database,
+                doorbell=doorbell,
+                clock=partial(scheduler.read_clock, now),
+            ).turn,
+            wait=partial(stopping.wait, scheduler.LOOK_S),
             stopping=stopping,
         ),
         Duty(

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from api.accepting import REPLAYED, Change, accept, replayed, request_key
 from api.context import Context
 from homeport.errors import InvalidInputError
+from homeport.state.reserve import require_room
 from homeport.state.uploads import remove_upload, store_upload
 
 T = TypeVar("T")
@@ -27,6 +28,7 @@ async def accept_upload(
     context: Context, request: web.Request, judge: Callable[[Path], Change]
 ) -> web.Response:
     """Stores the archive, judges it in a thread, and queues its job, which has the upload's id."""
+    require_room(context.settings)
     settings, upload, digest = context.settings, uuid.uuid4().hex, hashlib.sha256()
     archive = await store_upload(
         settings.uploads_dir,

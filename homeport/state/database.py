@@ -3,6 +3,7 @@
 All that is SQLite's own stands here; the rest of `state` is portable SQL.
 """
 
+import errno
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -131,6 +132,35 @@ def sqlite_path(url: str) -> Path | None:
             errors=[{"pointer": "/database_url", "detail": "names no file"}],
         )
     return Path(parsed.database).absolute()
+
+
+def check_disk(url: str) -> None:
+    """Looks whether the disk takes writes, without one: an ext4 that broke tells only those who sync.
+
+    Raises:
+        StateUnavailableError: it does not.
+    """
+    path = sqlite_path(url)
+    if path is not None and (why := _why_no_writes(path)):
+        raise StateUnavailableError(
+            f"The disk takes no writes: {path}.",
+            why=why,
+            remedy="Look at its health, and whether its file system became read-only (dmesg, smartctl).",
+        )
+
+
+def _why_no_writes(path: Path) -> str:
+    if is_read_only(path.parent):
+        return os.strerror(errno.EROFS)
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(file)
+        finally:
+            os.close(file)
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
 
 
 def is_read_only(folder: Path) -> bool:

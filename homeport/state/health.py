@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 from homeport.caches import HEALTH_PATH, HEALTH_WAIT_S, Ecosystem
 from homeport.errors import HomeportError
 from homeport.settings import Settings
-from homeport.state.database import Database
+from homeport.state.database import Database, check_disk
 from homeport.state.feed import connect_redis
 from homeport.state.schema import check_tables
 from homeport.state.steward import Steward
@@ -36,7 +36,7 @@ def check_database(url: str) -> None:
 async def components_of(settings: Settings, writer: Writer, steward: Steward) -> dict[str, dict[str, Any]]:
     """Each component that the API can see, with `status` ok or down, and why."""
     checks = {
-        "database": why_unwritable(writer),
+        "database": why_unwritable(settings, writer),
         "redis": why_redis_is_away(settings.redis),
         "steward": _why_no_steward(steward),
     }
@@ -60,11 +60,12 @@ async def _caches(settings: Settings) -> dict[str, dict[str, Any]]:
     return {"caches": {**state, "ecosystems": dict(states)}}
 
 
-async def why_unwritable(writer: Writer) -> str:
+async def why_unwritable(settings: Settings, writer: Writer) -> str:
     """Why the database cannot be written by the one writer; nothing where it can."""
     try:
         async with asyncio.timeout(_PROBE_S):
             await writer.write(check_tables)
+            await asyncio.to_thread(check_disk, settings.database)
     except HomeportError as error:
         return error.what
     except TimeoutError:

@@ -1,10 +1,13 @@
 """Space held back beside the database, so that what makes room can be written down on a full disk.
 
-The reserve is a file that the steward fills where there is room. New work is refused before it would eat
-into that space; an uninstall, a cleanup or a cancel takes from the file what its writes need, and the
-steward fills it again once there is room.
+It is held in two places, by the steward, where there is room. Blocks behind the end of SQLite's log: what is
+committed goes there, and whoever fills the disk cannot have them (1,626 commits of a row went into 8 MiB on a
+disk without one free block). And a file, for all else that a job writes: an uninstall, a cleanup or a cancel
+lets go of some of it. New work is refused before it would eat into either.
 """
 
+import ctypes
+import errno
 import os
 import shutil
 from contextlib import suppress
@@ -18,7 +21,13 @@ from homeport.settings import MIB, Settings
 from homeport.state.database import sqlite_path
 
 WORK_BYTES: Final = 8 * MIB
-"""What a job's own rows, events and log may need: with less than this free, the reserve is drawn upon."""
+"""What must be free beside the reserve for new work: for its rows, events and log."""
+
+JOURNAL_BYTES: Final = 8 * MIB
+"""What SQLite's log has at least: twice what it grows to before it is copied into the database."""
+
+_DRAWN: Final = 2 * MIB  # let go of at once: the log and the files of one job, with plenty to spare
+_KEEP_SIZE: Final = 1  # fallocate(2), FALLOC_FL_KEEP_SIZE: SQLite sees nothing of it
 
 MAKES_ROOM: Final = frozenset({JobKind.UNINSTALL, JobKind.CLEANUP})
 """The kinds of jobs that are accepted and run out of the reserve."""
@@ -59,7 +68,7 @@ def require_room(settings: Settings) -> None:
 def is_short(settings: Settings) -> bool:
     """Whether the disk has less room than a job's writes may need."""
     try:
-        return _free(reserve_file(settings).parent) < WORK_BYTES
+        return _free(reserve_file(settings).parent) < _DRAWN
     except OSError:
         return False
 
@@ -72,7 +81,7 @@ def draw_on_reserve(settings: Settings) -> None:
     """
     path = reserve_file(settings)
     with suppress(OSError):
-        short = WORK_BYTES - _free(path.parent)
+        short = _DRAWN - _free(path.parent)
         if short > 0:
             _resize(path, max(0, path.stat().st_size - short))
 
@@ -80,13 +89,16 @@ def draw_on_reserve(settings: Settings) -> None:
 def fill_reserve(settings: Settings) -> bool:
     """Makes the reserve as large as it shall be, where the disk has room for it and for work besides.
 
+    SQLite's log has its part first, on a full disk out of the file.
+
     Returns:
-        Whether it has its size now.
+        Whether the file has its size now.
 
     Raises:
         OSError: the file cannot be written.
     """
     path, wanted = reserve_file(settings), settings.reserve_bytes
+    _hold_journal(settings, path)
     missing = wanted - _held(path)
     if missing < 0:  # the setting was lowered
         _resize(path, wanted)
@@ -113,6 +125,31 @@ def fill_reserve(settings: Settings) -> bool:
 def _reserve_file(url: str, otherwise: Path) -> Path:
     database = sqlite_path(url)
     return (database.parent if database else otherwise) / "reserve"
+
+
+def _hold_journal(settings: Settings, reserve: Path) -> None:
+    """Gives SQLite's log its blocks; a file system that cannot promise any goes without.
+
+    Not by `posix_fallocate`: where the file system has no such call, it writes into the file itself.
+    """
+    database = sqlite_path(settings.database)
+    log = Path(f"{database}-wal")
+    if database is None or not log.exists() or log.stat().st_blocks * 512 >= JOURNAL_BYTES:
+        return
+    if _allocate(log, JOURNAL_BYTES) == errno.ENOSPC and reserve.exists():
+        _resize(reserve, max(0, reserve.stat().st_size - JOURNAL_BYTES))
+        _allocate(log, JOURNAL_BYTES)
+
+
+def _allocate(path: Path, size: int) -> int:
+    """Blocks for so many bytes, whatever the file's size is; the error's number, or 0."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    descriptor = os.open(path, _WRITING)
+    try:
+        failed = libc.fallocate(descriptor, _KEEP_SIZE, ctypes.c_int64(0), ctypes.c_int64(size))
+        return ctypes.get_errno() if failed else 0
+    finally:
+        os.close(descriptor)
 
 
 def _resize(path: Path, size: int) -> None:

@@ -29,8 +29,9 @@ def upload_path(uploads_dir: Path, upload_id: str) -> Path:
 
 
 def remove_upload(uploads_dir: Path, upload_id: str) -> None:
-    """Removes the upload; one that is not there is no matter."""
-    upload_path(uploads_dir, upload_id).unlink(missing_ok=True)
+    """Removes the upload; one that is not there, or cannot go now, is no matter: uploads are swept."""
+    with suppress(OSError):
+        upload_path(uploads_dir, upload_id).unlink()
 
 
 def sweep_uploads(uploads_dir: Path, conn: Connection) -> None:
@@ -93,7 +94,8 @@ async def store_upload(
             component="uploads",
         ) from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # a disk that is read-only says so before it looks whether there is one
+            part.unlink()
     return upload_path(uploads_dir, upload_id)
 
 

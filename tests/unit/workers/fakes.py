@@ -36,10 +36,13 @@ def image_state(reference: str, labels: Mapping[str, str] | None = None) -> Imag
     )
 
 
-def container_state(name: str, project: str, labels: Mapping[str, str], image: str = "") -> ContainerState:
+def container_state(
+    name: str, project: str, labels: Mapping[str, str], image: str = "", service: str = "web"
+) -> ContainerState:
     return ContainerState(
-        id=f"id-{name}", name=name, service="web", project=project, labels=labels, image_id=f"sha256:{image}",
-        state="running", exit_code=0, restart_count=0, restarting=False, oom_killed=False, health=None,
+        id=f"id-{name}", name=name, service=service, project=project, labels=labels,
+        image_id=f"sha256:{image}", state="running", exit_code=0, restart_count=0, restarting=False,
+        oom_killed=False, health=None,
         health_output="", started_at="", restart_policy="", network_ports={},
     )  # fmt: skip
 
@@ -81,11 +84,23 @@ class FakeEngine:
         self.images.pop(reference, None)
 
     def containers(self, labels: Mapping[str, str] | Sequence[str] = ()) -> list[ContainerState]:
-        return list(self.live.values())
+        self.version()
+        return sorted(
+            (one for one in self.live.values() if _has(one.labels, labels)), key=lambda one: one.name
+        )
+
+    def remove_container(self, id: str, **_how: Any) -> None:  # noqa: A002 - the engine's word
+        self.version()
+        for name in [name for name, one in self.live.items() if id in (one.id, name)]:
+            del self.live[name]
+
+    def remove_network(self, name: str) -> None:
+        self.version()
+        self.nets.pop(name, None)
 
     def project_containers(self, project: str) -> list[ContainerState]:
         self.version()
-        return [container for container in self.live.values() if container.project == project]
+        return [one for one in self.containers() if one.project == project]
 
     def publisher_of(self, port: int, protocol: str) -> ContainerState | None:
         published = [{"HostIp": "0.0.0.0", "HostPort": str(port)}]
@@ -96,12 +111,29 @@ class FakeEngine:
     def container_named(self, name: str) -> ContainerState | None:
         return self.live.get(name)
 
-    def networks(self) -> list[NetworkState]:
+    def networks(self, labels: Mapping[str, str] | Sequence[str] = ()) -> list[NetworkState]:
         self.version()
-        return [NetworkState(id=name, name=name, labels=labels) for name, labels in self.nets.items()]
+        return [
+            NetworkState(id=name, name=name, labels=own)
+            for name, own in self.nets.items()
+            if _has(own, labels)
+        ]
 
-    def volumes(self) -> list[VolumeState]:
-        return [VolumeState(name=name, path="", labels=labels) for name, labels in self.vols.items()]
+    def volumes(self, labels: Mapping[str, str] | Sequence[str] = ()) -> list[VolumeState]:
+        self.version()
+        return [
+            VolumeState(name=name, path="", labels=own)
+            for name, own in self.vols.items()
+            if _has(own, labels)
+        ]
+
+
+def _has(own: Mapping[str, str], wanted: Mapping[str, str] | Sequence[str]) -> bool:
+    """Whether the labels are among them; a wanted one is a name, or `name=value`."""
+    if isinstance(wanted, Mapping):
+        return all(own.get(name) == value for name, value in wanted.items())
+    pairs = (label.partition("=") for label in wanted)
+    return all(name in own and (not is_set or own[name] == value) for name, is_set, value in pairs)
 
 
 class FakeProjects:
@@ -123,6 +155,7 @@ class FakeProjects:
         self.on_up()
 
     def _make(self, project_dir: Path, project: str) -> None:
+        self._engine.version()
         document = yaml.safe_load((project_dir / COMPOSE_FILE).read_text())
         for name, about in document["networks"].items():
             self._engine.nets[f"{project}_{name}"] = about["labels"]
@@ -131,7 +164,8 @@ class FakeProjects:
         for name, service in document["services"].items():
             container = service.get("container_name", f"{project}-{name}-1")
             labels = service["labels"]
-            self._engine.live[container] = container_state(container, project, labels, service["image"])
+            made = container_state(container, project, labels, service["image"], name)
+            self._engine.live.setdefault(container, made)
 
     def down(self, _project_dir: Path, project: str, **_rest: Any) -> None:
         self._engine.version()

@@ -1,0 +1,1 @@
+"""What an engine and the projects on it do, asserted of the real ones and of the fakes alike."""

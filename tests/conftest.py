@@ -12,6 +12,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="search the images of all Dockerfiles for traces, not of a few",
     )
+    parser.addoption(
+        "--matrix",
+        action="store_true",
+        help="have every fault happen in every step of every job, and write docs/fault-matrix.json",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

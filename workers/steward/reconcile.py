@@ -5,6 +5,7 @@ no app's is put right here, and told by an event.
 """
 
 import logging
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Final
 
 from compose.data import remove_project_files
 from compose.values import SNAPSHOT
+from homeport.errors import EngineUnavailableError
 from homeport.events import EventKind
 from homeport.host.engine import Engine
 from homeport.host.ports import drop_reserved_port, ports_of_ours
@@ -27,6 +29,10 @@ from workers.reconciliation import Observed, find_differences, may_repair
 _log = logging.getLogger(__name__)
 
 _OLD_S: Final = 3600.0  # an upload that nobody has written to for so long has been given up
+_SETTLED_S: Final = 5.0  # what an engine that came back needs to start what it starts itself
+LOOK_S: Final = 2.0
+"""How often the engine is looked at."""
+
 _A_DAY: Final = timedelta(days=1)
 
 
@@ -140,6 +146,37 @@ class Reconciler:
         with self.database.read() as connection:
             jobs = {path: find_job(connection, path.stem) for path in old}
         return [path.name for path, job in jobs.items() if job is None or job.state.is_terminal]
+
+
+class Rounds:
+    """When to compare: at once, every `reconcile_s`, and a little after an engine that was away is back.
+
+    An engine that was killed does not start again what it cannot start at once, because a port is held a
+    moment longer, say.
+    """
+
+    def __init__(self, reconciler: Reconciler, clock: Callable[[], float] = time.monotonic) -> None:
+        self._reconciler = reconciler
+        self._clock = clock
+        self._due = clock()
+        self._is_away = False
+
+    def turn(self) -> None:
+        """One look at the engine; a comparison where one is due.
+
+        Raises:
+            EngineUnavailableError: the engine does not answer.
+        """
+        try:
+            self._reconciler.engine.version()
+        except EngineUnavailableError:
+            self._is_away = True
+            raise
+        if self._is_away:
+            self._is_away, self._due = False, self._clock() + _SETTLED_S
+        if self._clock() >= self._due:
+            self._reconciler.turn()
+            self._due = self._clock() + self._reconciler.settings.reconcile_s
 
 
 def _stray_projects(observed: Observed, wanted: repairs.Wanted) -> list[str]:

@@ -14,10 +14,10 @@ from homeport.state.catalogs import sweep_generations
 from homeport.state.database import Database
 from homeport.state.doorbell import CHANNEL_JOBS, Doorbell
 from homeport.state.reserve import fill_reserve
-from workers.steward import cache_totals, outbox, reclaim, scheduler
+from workers.steward import cache_totals, outbox, reclaim, reconcile, scheduler
 from workers.steward.app_logs import serve
 from workers.steward.duty import Duty
-from workers.steward.reconcile import Reconciler
+from workers.steward.reconcile import Reconciler, Rounds
 from workers.steward.scheduler import Scheduler
 
 _log = logging.getLogger(__name__)
@@ -25,7 +25,6 @@ _log = logging.getLogger(__name__)
 _STOP_S = 3.0
 _SWEEP_S = 60.0  # how soon what was fetched of a removed catalog is gone
 _RESERVE_S = 30.0  # how soon space is held back again once the disk has it
-_AGAIN_S = 5.0  # how soon an engine that did not answer is asked again
 _SIGNAL_LOOK_S = 0.2  # how soon a signal is noticed
 
 
@@ -113,19 +112,11 @@ def _reconciling(
     now: Callable[[], datetime],
     stopping: threading.Event,
 ) -> Duty:
-    """Compares at once, and again soon as long as it cannot; then every `reconcile_s`."""
     reconciler = Reconciler(
         settings=settings, database=database, doorbell=doorbell, engine=Engine(settings.docker_host), now=now
     )
-    soon_s = min(_AGAIN_S, settings.reconcile_s)
-    pause_s = [soon_s]
-
-    def turn() -> None:
-        pause_s[0] = soon_s
-        reconciler.turn()
-        pause_s[0] = settings.reconcile_s
-
-    return Duty("reconcile", turn=turn, wait=lambda: stopping.wait(pause_s[0]), stopping=stopping)
+    wait = partial(stopping.wait, min(reconcile.LOOK_S, settings.reconcile_s))
+    return Duty("reconcile", turn=Rounds(reconciler).turn, wait=wait, stopping=stopping)
 
 
 def _listening(doorbell: Doorbell) -> Callable[[], object]:

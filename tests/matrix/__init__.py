@@ -1,0 +1,1 @@
+"""The fault matrix: every kind of job, every step of it, every fault; and the look at the box afterwards."""

@@ -1,0 +1,150 @@
+"""Having a fault happen to a job at a point, and the look at the box afterwards."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import psutil
+import requests
+
+from tests.harness.engine import EngineBox
+from tests.harness.homeport_box import HomeportBox, Json
+from tests.harness.leftovers import reserved_ports
+from tests.harness.programs import wait_until
+from tests.matrix.rows import Fault, Row
+from tests.matrix.scenarios import NEIGHBOUR
+from workers.fail_points import point_file, reached_file
+
+IN_TIME_S = 60.0
+"""A job has ended within so many seconds after the fault."""
+
+HEARD_S = 1.2
+"""A worker hears of a cancel within so many seconds."""
+
+SETTINGS = {"lease_s": 5, "healthy_s": 40, "steady_s": 1, "stop_s": 2}
+
+
+class FaultyBox:
+    """A Homeport to which faults happen."""
+
+    def __init__(self, box: HomeportBox, engine: EngineBox, points: Path) -> None:
+        self.box = box
+        self.engine = engine
+        self.points = points
+
+    def carry_out(self, row: Row) -> Json:
+        """Brings the row's job to its step, has the fault happen, and gives the job when it has ended."""
+        kind = row.scenario.kind
+        scenario = row.scenario(self.box, self.engine)
+        if row.fault is Fault.RAISE:
+            point_file(self.points, f"{kind}/{row.step}:acted").write_text("raise")
+            return self._ended(scenario.submit())
+        boundary = "begun" if row.fault is Fault.CANCEL else "acted"
+        if row.fault is Fault.UNDO:
+            boundary = "undone"
+            point_file(self.points, f"{kind}/{row.last_step}:begun").write_text("raise")
+        with self._held(f"{kind}/{row.step}:{boundary}") as (is_reached, let_go):
+            job = scenario.submit()
+            wait_until(is_reached, what=f"the point of {row}", timeout_s=60, log=self.box.log)
+            self._happen(row.fault, job, let_go)
+        return self._ended(job)
+
+    @contextmanager
+    def _held(self, point: str) -> Iterator[tuple[Callable[[], bool], Callable[[], None]]]:
+        file = point_file(self.points, point)
+        reached = reached_file(file)
+        reached.unlink(missing_ok=True)
+        file.write_text("pause")
+        try:
+            yield reached.exists, lambda: file.unlink(missing_ok=True)
+        finally:
+            file.unlink(missing_ok=True)
+            reached.unlink(missing_ok=True)
+
+    def _happen(self, fault: Fault, job: Json, let_go: Callable[[], None]) -> None:
+        match fault:
+            case Fault.WORKER | Fault.UNDO:
+                kill(self.box.component("workers"))
+            case Fault.PARENT:
+                self.box.kill()
+                let_go()
+                self.box.start()
+            case Fault.API:
+                kill(self.box.component("api"))
+            case Fault.VALKEY:
+                kill(next(one for one in self.box.processes() if "valkey" in one.name()))
+            case Fault.ENGINE:
+                self.engine.restart()
+            case Fault.ENGINE_KILLED:
+                self.engine.kill()
+                self.engine.start()
+            case Fault.CANCEL:
+                assert self.box.cancel(job).status_code == requests.codes.accepted
+                time.sleep(HEARD_S)
+            case Fault.RAISE:
+                raise AssertionError("it is raised where the point is passed")
+        let_go()
+
+    def _ended(self, job: Json) -> Json:
+        """The job when it has ended, which must be in time; an API that was killed is away for a moment."""
+        deadline = time.monotonic() + IN_TIME_S
+        while time.monotonic() < deadline:
+            try:
+                return self.box.wait(job, timeout_s=deadline - time.monotonic())
+            except requests.ConnectionError:
+                time.sleep(0.1)
+        raise TimeoutError(f"the API stayed away: {self.box.log.read_text()[-4000:]}")
+
+    def faults(self) -> list[str]:
+        """What on the box is not as the database wants it, or was not so before."""
+        wait_until(self._is_quiet, what="all jobs end", timeout_s=IN_TIME_S, log=self.box.log)
+        apps = {app["identifier"]: app for app in self.box.apps()}
+        found = [f"{name} is {app['state']}" for name, app in apps.items() if app["state"] != "running"]
+        for name in apps:
+            wait_until(partial(self.box.answers, name), what=f"{name} answers", timeout_s=IN_TIME_S)
+        found += self._orphans(set(apps))
+        ports = {35000 + app["app_id"] for app in apps.values()}
+        found += [f"port {port} is reserved" for port in sorted(reserved_ports() - ports) if port > 35000]
+        found += [f"port {port} is not reserved" for port in sorted(ports - reserved_ports())]
+        claimed = {row[0] for row in self.box.sql("SELECT DISTINCT identifier FROM claims")}
+        found += [f"{name} is claimed" for name in sorted(claimed - set(apps))]
+        for folder in ("uploads", "unpacked", "builds"):
+            found += [str(path) for path in (self.box.state_dir / folder).glob("*")]
+        return found + self._of_neighbour()
+
+    def _is_quiet(self) -> bool:
+        return not self.box.sql("SELECT id FROM jobs WHERE state IN ('queued', 'running', 'undoing')")
+
+    def _orphans(self, apps: set[str]) -> list[str]:
+        client, label = self.engine.client, f"homeport.box={self.box.state_dir}"
+        wanted: dict[str, str | list[str] | bool] = {"label": label}
+        labels = {str(one.name): one.labels for one in client.containers.list(all=True, filters=wanted)}
+        labels |= {str(one.name): one.attrs["Labels"] for one in client.networks.list(filters=wanted)}
+        return [f"{name} is of no app" for name, said in labels.items() if said["homeport.app"] not in apps]
+
+    def _of_neighbour(self) -> list[str]:
+        found = []
+        for place in self._data():
+            if not place.exists() or place.read_text() != "the owner's":
+                found.append(f"{place} is not what it was")
+        return found
+
+    def write_data(self) -> None:
+        """Gives the neighbour data that nobody may change."""
+        for place in self._data():
+            place.write_text("the owner's")
+
+    def _data(self) -> list[Path]:
+        volume = self.engine.client.volumes.get(f"homeport-{NEIGHBOUR}_store")
+        return [
+            self.box.state_dir / "projects" / NEIGHBOUR / "files" / "mine",
+            Path(volume.attrs["Mountpoint"]) / "mine",
+        ]
+
+
+def kill(process: psutil.Process) -> None:
+    """SIGKILL, and gone when this returns."""
+    process.kill()
+    process.wait(10)

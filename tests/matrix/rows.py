@@ -1,0 +1,149 @@
+"""The rows of the matrix, made of the plans themselves, and the documents that tell how they went."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+from homeport.models import Job, JobState, Queue
+from homeport.plans import Plan
+from homeport.settings import Settings
+from tests.harness.programs import REPOSITORY
+from tests.matrix.scenarios import SCENARIOS, Scenario
+from workers.operation import RunningJob
+from workers.operations import operations_with
+from workers.tools import Tools
+
+RESULTS = REPOSITORY / "docs" / "fault-matrix.json"
+PAGE = REPOSITORY / "docs" / "fault-matrix.md"
+
+
+class Fault(StrEnum):
+    """What happens when the step has acted, and nobody has written that down yet."""
+
+    RAISE = "error"
+    WORKER = "worker killed"
+    PARENT = "supervisor killed"
+    API = "API killed"
+    VALKEY = "Valkey killed and emptied"
+    ENGINE = "engine restarted"
+    ENGINE_KILLED = "engine killed"
+    UNDO = "worker killed after the undo"
+    CANCEL = "cancelled"
+
+
+MEANINGS: Mapping[Fault, str] = {
+    Fault.RAISE: "the step raises an error that nobody foresaw",
+    Fault.WORKER: "SIGKILL of the process that carries out the job",
+    Fault.PARENT: "SIGKILL of the parent of all processes, which die with it; then Homeport is started again",
+    Fault.API: "SIGKILL of the API, after it has accepted the job",
+    Fault.VALKEY: "SIGKILL of Valkey, which comes back empty",
+    Fault.ENGINE: "the Docker Engine is stopped and started",
+    Fault.ENGINE_KILLED: "SIGKILL of the Docker Engine, in the longest step of each kind",
+    Fault.CANCEL: "the owner cancels the job when the step has begun",
+    Fault.UNDO: "the job fails at its last step; SIGKILL of the worker when the step is undone",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A scenario's step and what happens to it."""
+
+    scenario: type[Scenario]
+    step: str
+    fault: Fault
+
+    def __str__(self) -> str:
+        return f"{self.scenario.name}-{self.step}-{self.fault}".replace(" ", "_")
+
+    @property
+    def last_step(self) -> str:
+        """The last step of the plan."""
+        return plan_of(self.scenario).steps[-1].name
+
+    def as_json(self, *, passed: bool) -> dict[str, Any]:
+        """`{job, step, fault, passed}`."""
+        return {"job": self.scenario.name, "step": self.step, "fault": self.fault.value, "passed": passed}
+
+
+def plan_of(scenario: type[Scenario]) -> Plan[Any]:
+    """The plan of a scenario's job, as a worker would make it."""
+    nowhere = Path("/nowhere")
+    settings = Settings(state_dir=nowhere, run_dir=nowhere, catalog_dir=nowhere)
+    job = Job(
+        id="0" * 32, seq=1, kind=scenario.kind, subject="x", queue=Queue.APPS, state=JobState.RUNNING,
+        parameters=scenario.parameters, created_at=datetime.now(UTC),
+    )  # fmt: skip
+    tools = cast("Tools", SimpleNamespace(settings=settings))
+    return operations_with(tools)[scenario.kind](RunningJob(job=job, steps=list))[0]
+
+
+def all_rows() -> list[Row]:
+    """Every row."""
+    rows = []
+    for scenario in SCENARIOS:
+        plan = plan_of(scenario)
+        longest = max(plan.steps, key=lambda step: step.weight).name
+        for step in plan.steps:
+            faults: list[Fault] = [one for one in Fault if one not in (Fault.ENGINE_KILLED, Fault.UNDO)]
+            faults += [Fault.ENGINE_KILLED] if step.name == longest else []
+            faults += [Fault.UNDO] if step.undo is not None else []
+            rows += [Row(scenario=scenario, step=step.name, fault=fault) for fault in faults]
+    return rows
+
+
+def quick_rows() -> list[Row]:
+    """Those of every run: a killed worker in every step and undo, an error in each kind, the rest once."""
+    rows = all_rows()
+    longest = {
+        scenario: max(plan_of(scenario).steps, key=lambda step: step.weight).name for scenario in SCENARIOS
+    }
+    often = [row for row in rows if row.fault in (Fault.WORKER, Fault.UNDO)]
+    once = [
+        row
+        for row in rows
+        if row.step == longest[row.scenario]
+        and (
+            row.fault in (Fault.RAISE, Fault.CANCEL)
+            or (row.scenario.name == "install" and row.fault not in (Fault.WORKER, Fault.UNDO))
+        )
+    ]
+    return often + once
+
+
+def write_documents(results: Iterable[tuple[Row, bool]]) -> None:
+    """Writes how the rows went, for programs and for people."""
+    found = [row.as_json(passed=passed) for row, passed in results]
+    RESULTS.write_text("[\n" + ",\n".join(f" {json.dumps(row)}" for row in found) + "\n]\n")
+    PAGE.write_text(page_of(found))
+
+
+def page_of(results: list[dict[str, Any]]) -> str:
+    """The page for people."""
+    passed = sum(bool(row["passed"]) for row in results)
+    lines = [
+        "# The fault matrix",
+        "",
+        "Every kind of job is brought to every one of its steps, and there something happens, at the",
+        "worst moment: when the step has acted and nobody has written that down. Then the box is looked at:",
+        "the job has ended within a minute; containers, networks, ports, files and claims are those that",
+        "the database wants; nothing is left over; and what the owner's other apps hold is as it was.",
+        "",
+        f"`scripts/test --matrix` made this page and [fault-matrix.json](fault-matrix.json): {passed} of",
+        f"{len(results)} passed. The steps are those of the plans themselves. A part of it runs with every",
+        "run of the tests.",
+        "",
+    ]
+    lines += [f"- **{fault}**: {words}" for fault, words in MEANINGS.items()]
+    table: dict[tuple[str, str], dict[str, bool]] = {}
+    for row in results:
+        table.setdefault((row["job"], row["step"]), {})[row["fault"]] = row["passed"]
+    lines += ["", f"| job | step | {' | '.join(Fault)} |", "|---|---" + "|---" * len(Fault) + "|"]
+    for (job, step), faults in table.items():
+        cells = [{True: "passed", False: "**failed**", None: ""}[faults.get(fault)] for fault in Fault]
+        lines.append(f"| {job} | {step} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"

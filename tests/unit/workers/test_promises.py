@@ -1,0 +1,342 @@
+"""Installs, uninstalls, cancels, kills, reboots, faults in any order: the promises hold, and all gets done.
+
+The database is a real one and the operations are the real ones; the engine is in memory. FUZZ_EXAMPLES in the
+environment makes a run as long as one likes.
+"""
+
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from sqlalchemy import select
+
+from homeport.errors import LeaseLostError, NotFoundError, NotPossibleNowError, TakenError
+from homeport.models import AppState, Job, Queue
+from homeport.names import project_name
+from homeport.state import accept, jobs, leases, repairs
+from homeport.state.journal import JobJournal
+from homeport.state.leases import Lease
+from homeport.state.schema import CLAIMS, EVENTS, JOBS
+from tests.harness.fuzz import EXAMPLES
+from tests.unit.workers.conftest import NOW, Household
+from workers.job_run import JobRun
+from workers.lease_keeper import RunningControl, UndoingControl
+from workers.observation import observe
+from workers.operations import engine_wait, operations_with
+from workers.reconciliation import find_differences
+
+NAMES = st.sampled_from(["notes", "diary"])
+MAX_LOSSES = 3
+POINTS = st.integers(0, 40)
+"""Which of the boundaries that a job passes, in the order in which it passes them."""
+
+
+class Box(RuleBasedStateMachine):
+    """A box with two names for one definition."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp(prefix="homeport-machine-"))
+        self.household = Household(self.folder)
+        self.machine = self.household.machine
+        self.accepted: list[str] = []
+        self.ended: dict[str, str] = {}
+        self.late: list[Lease] = []
+        self.data: set[str] = set()
+        """The identifiers whose data folder holds a file of the owner's."""
+
+    def teardown(self) -> None:
+        """Everything that goes on comes to its end, and the box is what the database wants."""
+        try:
+            self.engine_comes_back()
+            self.finish_all()
+            self.check_agreement()
+        finally:
+            self.household.database.close()
+            shutil.rmtree(self.folder)
+
+    @initialize()
+    def begin(self) -> None:
+        """The engine answers, and has what it needs to pull."""
+        self.machine.engine.registry.add("database:1")
+
+    @rule(name=NAMES)
+    def install(self, name: str) -> None:
+        """Asks for an app."""
+        job_id = uuid4().hex
+        try:
+            with self.household.database.write() as connection:
+                accept.accept_install(
+                    connection, job_id=job_id, identifier=name, host_name=f"{name}.localhost", app_id=None,
+                    definition="notes", queue=Queue.BUILDS, now=NOW,
+                )  # fmt: skip
+        except TakenError:
+            return
+        self.accepted.append(job_id)
+
+    @rule(name=NAMES, purge=st.booleans())
+    def uninstall(self, name: str, purge: bool) -> None:
+        """Asks for an app's end."""
+        job_id, parameters = uuid4().hex, {"purge": purge, "remove_images": False}
+        try:
+            with self.household.database.write() as connection:
+                accept.accept_uninstall(
+                    connection, job_id=job_id, identifier=name, parameters=parameters, now=NOW
+                )
+        except NotFoundError:
+            return
+        self.accepted.append(job_id)
+
+    @precondition(lambda self: self.accepted)
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        """Cancels any job, also one that has ended."""
+        with self.household.database.write() as connection:
+            try:
+                jobs.request_cancel(connection, data.draw(st.sampled_from(self.accepted)), NOW)
+            except NotPossibleNowError:
+                return
+
+    @rule()
+    def work(self) -> None:
+        """A worker carries out the job that comes first."""
+        self.carry_out(lambda _point: None)
+
+    @rule(nth=POINTS)
+    def fail(self, nth: int) -> None:
+        """A job meets an error that nobody foresaw."""
+        self.carry_out(_at(nth, RuntimeError("something is wrong")))
+
+    @rule(nth=POINTS)
+    def kill(self, nth: int) -> None:
+        """A worker is killed somewhere in a job: from there on it writes nothing."""
+        self.carry_out(_at(nth, LeaseLostError("killed")))
+
+    @rule()
+    def reboot(self) -> None:
+        """The machine starts again: no worker lives; the kernel's list is filled by the worker's start."""
+        with self.household.database.read() as connection:
+            recorded = repairs.wanted(connection).apps
+        self.machine.reserved.clear()
+        self.machine.reserved.update(app.host_port for app in recorded.values())
+        self.reclaim()
+
+    @rule()
+    def engine_goes_away(self) -> None:
+        """Docker does not answer."""
+        self.machine.engine.is_up = False
+
+    @rule()
+    def engine_comes_back(self) -> None:
+        """Docker answers again."""
+        self.machine.engine.is_up = True
+
+    @precondition(lambda self: self.machine.engine.live)
+    @rule(data=st.data())
+    def lose_container(self, data: st.DataObject) -> None:
+        """Somebody removes a container by hand."""
+        del self.machine.engine.live[data.draw(st.sampled_from(sorted(self.machine.engine.live)))]
+
+    @precondition(lambda self: self.machine.engine.is_up)
+    @rule()
+    def reconcile(self) -> None:
+        """The steward compares."""
+        database = self.household.database
+        with database.read() as connection:
+            wanted = repairs.wanted(connection)
+        observed = observe(self.machine.engine, self.household.settings)  # type: ignore[arg-type] # the fake
+        for name, words in find_differences(observed, wanted.apps, busy=wanted.busy).items():
+            with database.write() as connection:
+                job = repairs.accept_repair(
+                    connection, job_id=uuid4().hex, identifier=name, is_orphan=name not in wanted.apps,
+                    found=words, now=NOW,
+                )  # fmt: skip
+            if job is not None:
+                self.accepted.append(job.id)
+
+    @invariant()
+    def what_was_accepted_is_there(self) -> None:
+        """No job is ever lost, and none ends twice."""
+        with self.household.database.read() as connection:
+            rows = {row.id: row for row in connection.execute(select(JOBS))}
+            told = {
+                kind: list(connection.execute(select(EVENTS.c.job).where(EVENTS.c.kind == kind)).scalars())
+                for kind in ("job.finished", "app.installed", "app.uninstalled", "box.repaired")
+            }
+        assert set(self.accepted) == rows.keys()
+        for job_id, state in self.ended.items():
+            assert rows[job_id].state == state, "a job that has ended stays so"
+        self.ended = {job_id: row.state for job_id, row in rows.items() if row.state.is_terminal}
+        assert sorted(told["job.finished"]) == sorted(self.ended)
+        for kind, told_of in told.items():
+            assert len(told_of) == len(set(told_of)), f"{kind} is told once"
+
+    @invariant()
+    def one_change_per_app(self) -> None:
+        """No two jobs change one app."""
+        with self.household.database.read() as connection:
+            active = list(
+                connection.execute(select(JOBS.c.subject).where(JOBS.c.owner.is_not(None))).scalars()
+            )
+        assert len(active) == len(set(active))
+
+    @invariant()
+    def claims_are_of_apps_or_of_installs_that_go_on(self) -> None:
+        """What only one app can have is held by one that there is, or that is on its way."""
+        with self.household.database.read() as connection:
+            wanted = repairs.wanted(connection)
+            claimed = set(connection.execute(select(CLAIMS.c.identifier)).scalars())
+            assert repairs.stray_claims(connection) == []
+        assert claimed <= wanted.apps.keys() | wanted.busy
+        assert wanted.apps.keys() <= claimed
+
+    @invariant()
+    def late_workers_are_refused(self) -> None:
+        """One that was thought dead changes nothing any more."""
+        for lease in self.late:
+            with pytest.raises(LeaseLostError):
+                self.journal_of(lease).begun("anything")
+
+    @invariant()
+    def data_is_kept(self) -> None:
+        """What the owner put into an app's folder is there until it is purged."""
+        for name in self.data:
+            assert self.owners_file(name).read_text() == name
+            assert f"{project_name(name)}_store" in self.machine.engine.vols
+
+    def owners_file(self, name: str) -> Path:
+        """A file of the owner's in the app's data folder."""
+        return self.household.settings.projects_dir / name / "files" / "mine"
+
+    def journal_of(self, lease: Lease) -> JobJournal:
+        """Where whoever has the lease writes."""
+        database = self.household.database
+        return JobJournal(database, lease, log=lambda _line: None, now=lambda: NOW, publish=lambda: None)
+
+    def carry_out(self, passing: Callable[[str], None]) -> None:
+        """One worker takes the first job that it may, and does as much of it as it comes to."""
+        self.reclaim()
+        taken = self.take()
+        if taken is None:
+            return
+        job, lease = taken
+        stopping = threading.Event()
+        control = RunningControl(stopping)
+        if job.cancel_requested:
+            control.cancelled.set()
+        run = JobRun(
+            job=job,
+            lease=lease,
+            database=self.household.database,
+            journal=self.journal_of(lease),
+            control=control,
+            undo_control=UndoingControl(control, stopping),
+            now=lambda: NOW,
+            fail_points=passing,
+        )
+        if job.parameters.get("purge"):
+            self.data.discard(job.subject)  # from here on it may go
+        try:
+            run.to_its_end(operations_with(self.machine.tools))
+        except (LeaseLostError, RuntimeError):
+            return  # its lease stands until somebody finds it dead
+        self.put_data(job.subject)
+
+    def take(self) -> tuple[Job, Lease] | None:
+        """The first job that may be taken, and the right to it."""
+        with self.household.database.write() as connection:
+            query = select(JOBS.c.id).where(JOBS.c.state == "queued").order_by(JOBS.c.seq)
+            for job_id in connection.execute(query).scalars().all():
+                lease = leases.take(
+                    connection, job_id, owner=uuid4().hex, ttl_s=60, now=NOW, max_losses=MAX_LOSSES
+                )
+                if lease is not None:
+                    job = jobs.find_job(connection, job_id)
+                    assert job is not None
+                    return job, lease
+        return None
+
+    def reclaim(self) -> None:
+        """The steward finds that no worker of before lives."""
+        with self.household.database.write() as connection:
+            rows = connection.execute(select(JOBS).where(JOBS.c.owner.is_not(None))).all()
+            self.late += [Lease(job_id=row.id, owner=row.owner, fence=row.fence) for row in rows]
+            self.late = self.late[-3:]
+            leases.reclaim_lost(connection, now=NOW, max_losses=MAX_LOSSES, is_dead=lambda _owner: True)
+
+    def put_data(self, name: str) -> None:
+        """The owner of an app that runs puts a file into its folder."""
+        with self.household.database.read() as connection:
+            app = repairs.wanted(connection).apps.get(name)
+        if app is not None and app.state is AppState.RUNNING:
+            self.owners_file(name).write_text(name)
+            self.data.add(name)
+
+    def finish_all(self) -> None:
+        """Jobs are carried out until none is left."""
+        for _ in range(100):
+            self.work()
+            with self.household.database.read() as connection:
+                left = connection.execute(select(JOBS.c.id).where(JOBS.c.finished_at.is_(None))).first()
+            if left is None:
+                return
+        raise AssertionError("there is a job that comes to no end")
+
+    def check_agreement(self) -> None:
+        """Nothing goes on: after one comparison and its repairs, Docker has what the database wants."""
+        self.reconcile()
+        self.finish_all()
+        with self.household.database.read() as connection:
+            wanted = repairs.wanted(connection)
+        running = {name: app for name, app in wanted.apps.items() if app.state is AppState.RUNNING}
+        others = wanted.apps.keys() - running.keys()  # whose uninstall has failed: it can be asked for again
+        engine = self.machine.engine
+        services = [(one.labels["homeport.app"], one.service) for one in engine.live.values()]
+        assert {(name, service) for name in running for service in ("web", "db")} <= set(services)
+        assert {name for name, _ in services} <= running.keys() | others
+        assert {name.partition("_")[0] for name in engine.nets} <= {project_name(one) for one in wanted.apps}
+        assert self.machine.reserved >= {app.host_port for app in running.values()}
+        for name in others:
+            self.uninstall(name, purge=False)
+        self.finish_all()
+        self.what_was_accepted_is_there()
+        self.data_is_kept()
+
+
+def _at(nth: int, error: Exception) -> Callable[[str], None]:
+    """Raises at the nth point that is passed."""
+    passed = iter(range(1000))
+
+    def passing(_point: str) -> None:
+        if next(passed) == nth:
+            raise error
+
+    return passing
+
+
+def test_the_promises_hold_whatever_happens_in_whatever_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_wait, "_WAIT_S", 0.0)  # an engine that is away stays so until a rule says else
+    run_state_machine_as_test(
+        Box,
+        settings=hypothesis_settings(
+            max_examples=EXAMPLES or 60,
+            stateful_step_count=40,
+            derandomize=not EXAMPLES,
+            deadline=None,
+            database=None,
+        ),
+    )

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from homeport.errors import CancelledError, HandedBackError, HomeportError, LeaseLostError
 from homeport.events import EventKind
-from homeport.models import AppState, Job, JobState, Queue
+from homeport.models import SHIPPED, AppState, Job, JobState, Queue
 from homeport.names import project_name
 from homeport.plans import run_plan
 from homeport.state import accept, apps, jobs, leases
@@ -99,7 +99,7 @@ class Box(RuleBasedStateMachine):
             with self.home.database.write() as connection:
                 return accept.accept_install(
                     connection, job_id=uuid4().hex, identifier=app, host_name=f"{app}.localhost",
-                    app_id=None, definition="notes", queue=Queue.BUILDS, now=NOW, catalog="shipped",
+                    app_id=None, definition="notes", queue=Queue.BUILDS, now=NOW, catalog=SHIPPED,
                     upload=None, permissions=(), settings=None,
                 )  # fmt: skip
 

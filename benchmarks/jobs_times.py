@@ -26,6 +26,7 @@ SLOW = "slow"
 
 _HELD = "install/read definition:acted"
 _GAP_S = (0.7, 1.5)  # between two jobs, so that whoever looks for them has long gone idle
+_QUIET_S = 0.1  # before a job that has just been queued is asked for, which takes time of the same process
 _UP_S = (1.5, 1.8)  # a job runs a second after its worker's start; who ran for two is restarted at once
 _LOOK_S = 0.001
 _LONGEST_S = 60
@@ -130,6 +131,7 @@ class _Start:
 
 
 def _start_of(box: HomeportBox, job_id: str, sent_at: float) -> _Start:
+    time.sleep(_QUIET_S)
     box.wait({"id": job_id})
     with closing(sqlite3.connect(box.state_dir / "db" / "homeport.sqlite", timeout=10)) as database:
         created_at, taken_at, step_at = database.execute(

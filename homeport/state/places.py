@@ -23,10 +23,14 @@ def places_of(conn: Connection, jobs: Iterable[Job]) -> Mapping[str, Place]:
     }
 
 
-def _positions(conn: Connection, ids: Iterable[str]) -> dict[str, int]:
+def _positions(conn: Connection, queued: Mapping[str, Job]) -> dict[str, int]:
+    if len(queued) == 1:  # who asks for one job need not rank them all
+        ((id_, job),) = queued.items()
+        same = select(func.count()).where(JOBS.c.state == JobState.QUEUED, JOBS.c.queue == job.queue)
+        return {id_: int(conn.execute(same.where(JOBS.c.seq < job.seq)).scalar_one())}
     ahead = func.row_number().over(partition_by=JOBS.c.queue, order_by=JOBS.c.seq) - 1
     ranked = select(JOBS.c.id, ahead.label("ahead")).where(JOBS.c.state == JobState.QUEUED).subquery()
-    found = conn.execute(select(ranked).where(ranked.c.id.in_(list(ids))))
+    found = conn.execute(select(ranked).where(ranked.c.id.in_(list(queued))))
     return {row.id: int(row.ahead) for row in found}
 
 

@@ -52,14 +52,17 @@ def settle(
         schedule: the schedule.
         slot: the slot.
         now: the time.
-        seen: what the decision was made upon; if it has changed since, nothing is done.
+        seen: what the decision was made upon.
         queue: adds the slot's job, or none where there is nothing to do; None: the slot is passed over.
 
     Returns:
         The job that was queued.
+
+    Raises:
+        LookupError: the schedule is not as it was seen.
     """
     if reached_by(conn, schedule) != seen:
-        return None
+        raise LookupError(f"{schedule.work} was settled by another")
     last = find_job(conn, seen.job_id) if seen is not None and seen.job_id is not None else None
     is_free = last is None or last.state.is_terminal
     job = queue(conn) if queue is not None and is_free else None

@@ -120,8 +120,8 @@ def test_what_was_decided_upon_something_else_is_not_done(database: Database) ->
     with database.write() as connection:
         settle(connection, NIGHTLY, SLOT, now=NOW, seen=None)
 
-    with database.write() as connection:
-        assert settle(connection, NIGHTLY, SLOT, now=NOW, seen=None, queue=queue_history) is None
+    with pytest.raises(LookupError), database.write() as connection:
+        settle(connection, NIGHTLY, SLOT, now=NOW, seen=None, queue=queue_history)
 
     assert history_jobs(database) == []
 

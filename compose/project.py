@@ -120,6 +120,7 @@ class ProjectRunner:
         *,
         control: Control,
         on_progress: Callable[[float, str], None],
+        on_wait: Callable[[str], None],
         log: Callable[[str], None],
         objects: int = 0,
         expectation: HealthExpectation | None = None,
@@ -132,6 +133,7 @@ class ProjectRunner:
             project: the project's name.
             control: asked while Compose runs.
             on_progress: gets the fraction, 0 to 1, and what happens.
+            on_wait: told every second what services Compose waits for, no longer than an app may take.
             log: gets Compose's messages.
             objects: how many containers, networks and volumes there will be (`RenderedProject.objects`).
             expectation: with it, a crash loop is seen while Compose still waits for one service to let
@@ -152,7 +154,7 @@ class ProjectRunner:
             expectation,
             control=control,
             settings=self._settings,
-            on_wait=lambda detail: on_progress(0.0, detail),
+            on_wait=on_wait,
         )
         try:
             result = self._compose(

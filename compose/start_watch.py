@@ -10,7 +10,6 @@ from homeport.plans import Control
 from homeport.settings import Settings
 
 _LOOK_S = 1.0
-_TOLD_S = 10
 
 
 class StartWatch:
@@ -52,4 +51,4 @@ class StartWatch:
         waited_s = time.monotonic() - self._began
         if verdict.waiting and waited_s < self._healthy_s:  # as long as an app may take, this is no stall
             names = ", ".join(sorted(verdict.waiting))
-            self._on_wait(f"waiting for {names}, {waited_s // _TOLD_S * _TOLD_S:.0f} s")
+            self._on_wait(f"waiting for {names}")

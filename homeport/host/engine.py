@@ -10,7 +10,7 @@ from typing import Any
 
 import docker
 
-from homeport.errors import EngineRefusedError, NotFoundError
+from homeport.errors import EngineRefusedError, EngineUnavailableError, NotFoundError
 from homeport.host.engine_errors import translated
 from homeport.host.engine_logs import LogStream, last_lines
 from homeport.host.engine_values import (
@@ -72,6 +72,20 @@ class Engine:
             os=found["Os"],
             architecture=found["Arch"],
         )
+
+    def stays(self, wait_s: int) -> bool:
+        """Waits so many seconds; False as soon as the engine is not there, or went away for a moment.
+
+        It holds a connection on which nothing is told, and which the engine ends when the time is over.
+        """
+        begun, until = time.monotonic(), math.ceil(time.time()) + wait_s
+        try:
+            with translated("be watched"):
+                for _ in self._client.events(until=until, filters={"event": "none-is-named-so"}):
+                    pass
+        except (EngineUnavailableError, EngineRefusedError):
+            return False
+        return time.monotonic() - begun >= wait_s
 
     def makeup(self) -> EngineMakeup:
         """What its host and its configuration decide for all containers."""

@@ -55,6 +55,7 @@ class Yard:
             self.project,
             control=Go(),
             on_progress=lambda _fraction, _detail: None,
+            on_wait=lambda _detail: None,
             log=lambda _line: None,
         )
 

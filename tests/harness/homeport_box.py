@@ -159,6 +159,11 @@ class HomeportBox:
         query = "&".join(f"{name}=true" for name, value in wanted.items() if value)
         return self._accepted(self.delete(f"/v1/apps/{identifier}" + (f"?{query}" if query else "")))
 
+    def clear(self) -> None:
+        """Uninstalls all its apps with their data, so that nothing of them is in the way of another test."""
+        for app in self.apps():
+            self.succeed(self.uninstall(app["identifier"], purge=True))
+
     def cancel(self, job: Json) -> requests.Response:
         """Asks a job to stop."""
         return self.delete(f"/v1/jobs/{job['id']}")

@@ -1,8 +1,7 @@
 """Having a fault happen to a job at a point, and the look at the box afterwards."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -12,16 +11,23 @@ import requests
 from tests.harness.engine import EngineBox
 from tests.harness.homeport_box import HomeportBox, Json
 from tests.harness.leftovers import reserved_ports
+from tests.harness.points import held
 from tests.harness.programs import wait_until
 from tests.matrix.rows import Fault, Row
 from tests.matrix.scenarios import NEIGHBOUR
-from workers.fail_points import point_file, reached_file
+from workers.fail_points import point_file
 
 IN_TIME_S = 60.0
 """A job has ended within so many seconds after the fault."""
 
 HEARD_S = 1.2
 """A worker hears of a cancel within so many seconds."""
+
+_TOLD_TWICE = (
+    "SELECT job, kind FROM events WHERE kind IN"
+    " ('job.finished', 'app.installed', 'app.uninstalled', 'box.repaired', 'catalog.refreshed')"
+    " AND job IS NOT NULL GROUP BY job, kind, app HAVING COUNT(*) > 1"
+)
 
 SETTINGS = {"lease_s": 5, "healthy_s": 40, "steady_s": 1, "stop_s": 2}
 
@@ -45,23 +51,11 @@ class FaultyBox:
         if row.fault is Fault.UNDO:
             boundary = "undone"
             point_file(self.points, f"{kind}/{row.last_step}:begun").write_text("raise")
-        with self._held(f"{kind}/{row.step}:{boundary}") as (is_reached, let_go):
+        with held(self.points, f"{kind}/{row.step}:{boundary}") as place:
             job = scenario.submit()
-            wait_until(is_reached, what=f"the point of {row}", timeout_s=60, log=self.box.log)
-            self._happen(row.fault, job, let_go)
+            wait_until(place.is_reached, what=f"the point of {row}", timeout_s=60, log=self.box.log)
+            self._happen(row.fault, job, place.let_go)
         return self._ended(job)
-
-    @contextmanager
-    def _held(self, point: str) -> Iterator[tuple[Callable[[], bool], Callable[[], None]]]:
-        file = point_file(self.points, point)
-        reached = reached_file(file)
-        reached.unlink(missing_ok=True)
-        file.write_text("pause")
-        try:
-            yield reached.exists, lambda: file.unlink(missing_ok=True)
-        finally:
-            file.unlink(missing_ok=True)
-            reached.unlink(missing_ok=True)
 
     def _happen(self, fault: Fault, job: Json, let_go: Callable[[], None]) -> None:
         match fault:
@@ -110,6 +104,7 @@ class FaultyBox:
         found += [f"port {port} is not reserved" for port in sorted(ports - reserved_ports())]
         claimed = {row[0] for row in self.box.sql("SELECT DISTINCT identifier FROM claims")}
         found += [f"{name} is claimed" for name in sorted(claimed - set(apps))]
+        found += [f"{kind} of the job {job} was told twice" for job, kind in self.box.sql(_TOLD_TWICE)]
         for folder in ("uploads", "unpacked", "builds"):
             found += [str(path) for path in (self.box.state_dir / folder).glob("*")]
         return found + self._of_neighbour()

@@ -73,6 +73,7 @@ class Scratch:
             self.project,
             control=control or Go(),
             on_progress=lambda fraction, _detail: fractions.append(fraction),
+            on_wait=lambda _detail: None,
             log=print,
             objects=self.rendered.objects,
             expectation=self.expectation,

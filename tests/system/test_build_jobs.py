@@ -10,11 +10,12 @@ import pytest
 from tests.harness.definitions import pulled_app
 from tests.harness.engine import EngineBox
 from tests.harness.homeport_box import HomeportBox, Json
+from tests.harness.points import killed_at
 from tests.harness.standins import publish_standin
-from tests.system.test_killed_workers import kill_in, rows
 
 STEPS = ("read definition", "build images", "record")
 BASE = "debian:bookworm-slim"
+POINTS = "build-points"
 QUICK_APP = "acme/quick:1"
 
 STACK = {
@@ -46,9 +47,10 @@ SLOW = {"Dockerfile": f"FROM {BASE}\nRUN echo begun && sleep 600\n"}
 
 @pytest.fixture(scope="module")
 def box(engine_box: EngineBox) -> Iterator[HomeportBox]:
-    """A Homeport whose lost jobs are missed soon, with an app to pull."""
+    """A Homeport with an app to pull, whose workers can be killed at points."""
     publish_standin(engine_box, QUICK_APP)
-    with HomeportBox(engine_box, "builds", lease_s=2) as homeport:
+    (engine_box.root / POINTS).mkdir()
+    with HomeportBox(engine_box, "builds", fail_points=engine_box.root / POINTS) as homeport:
         homeport.add_definition("quick", pulled_app("quick", QUICK_APP))
         homeport.add_definition("stack", STACK)
         yield homeport
@@ -90,7 +92,7 @@ def left_of(box: HomeportBox, name: str) -> list[str]:
         for folder in ("builds", "unpacked", "uploads")
         for path in (box.state_dir / folder).glob("*")
     ]
-    ledger = rows(box, "SELECT reference FROM images WHERE reference LIKE ?", f"homeport/{name}-%")
+    ledger = box.sql("SELECT reference FROM images WHERE reference LIKE ?", f"homeport/{name}-%")
     return files + sorted(images_of(box.engine, name)) + [str(row[0]) for row in ledger]
 
 
@@ -116,7 +118,7 @@ def test_services_are_built_upon_each_other_in_order_and_an_install_finds_them(
     assert said(engine_box, made["copy"], "/from-web/extra") == "extra"
     assert set(ended["result"]["builds"]) == {"base", "web", "copy"}
     assert "caches" in ended["result"]["builds"]["web"]
-    events = rows(box, "SELECT DISTINCT app FROM events WHERE job = ?", job["id"])
+    events = box.sql("SELECT DISTINCT app FROM events WHERE job = ?", job["id"])
     assert events == [(None,)]
 
     installed = box.install("stack")
@@ -199,34 +201,31 @@ def test_a_build_that_fails_at_its_second_image_leaves_none(box: HomeportBox) ->
 
 @pytest.mark.parametrize("step", STEPS)
 def test_a_build_goes_on_after_its_worker_was_killed(box: HomeportBox, step: str) -> None:
-    # many files, so that unpacking and removing them takes long enough to be seen
-    files = {f"files/{number}": str(number) for number in range(2000)}
-    files["Dockerfile"] = f"FROM {BASE}\nRUN echo {step} > /step; sleep 0.5\n"
+    files = {"Dockerfile": f"FROM {BASE}\nRUN echo {step} > /step; sleep 0.5\n"}
 
-    job = send(box, files, "?name=tough")
-    kill_in(box, job, step)
+    job = killed_at(
+        box, box.engine.root / POINTS, f"build/{step}:acted", lambda: send(box, files, "?name=tough")
+    )
     ended = box.succeed(job, timeout_s=120)
 
     assert [row["state"] for row in ended["steps"]] == ["done"] * len(STEPS)
     assert ended["attempt"] == 1
     (image,) = ended["result"]["images"].values()
-    ledger = rows(box, "SELECT image_id, origin FROM images WHERE reference = ?", image["image"])
+    ledger = box.sql("SELECT image_id, origin FROM images WHERE reference = ?", image["image"])
     assert ledger == [(image["id"], "built")]
     assert set(left_of(box, "tough")) == images_of(box.engine, "tough")
 
 
-@pytest.mark.parametrize(("step", "state"), [("build images", "undoing"), ("read definition", "undone")])
-def test_a_build_s_undo_goes_on_after_its_worker_was_killed(box: HomeportBox, step: str, state: str) -> None:
+@pytest.mark.parametrize("step", ["build images", "read definition"])
+def test_a_build_s_undo_goes_on_after_its_worker_was_killed(box: HomeportBox, step: str) -> None:
     files = {
         "app.yml": 'name: fragile\ntitle: Fragile\nversion: "1"\nmain: web\n',
         "docker-compose.yml": "services:\n  base: {build: base, image: b}\n  web: {build: web}\n",
         "base/Dockerfile": f"FROM {BASE}\nRUN echo base > /says\n",
         "web/Dockerfile": "FROM b\nRUN exit 3\n",
-        **{f"files/{number}": str(number) for number in range(1000)},
     }
 
-    job = send(box, files)
-    kill_in(box, job, step, state)
+    job = killed_at(box, box.engine.root / POINTS, f"build/{step}:undone", lambda: send(box, files))
 
     assert box.fail(job, timeout_s=60)["code"] == "build_failed"
     assert left_of(box, "fragile") == []

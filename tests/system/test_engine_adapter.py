@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -185,6 +186,31 @@ def test_an_engine_that_is_not_there_is_told_with_a_remedy() -> None:
         absent.containers()
 
     assert raised.value.remedy
+
+
+def test_an_engine_that_is_there_all_the_time_stays(engine: Engine) -> None:
+    assert engine.stays(2)
+
+
+@pytest.mark.parametrize("way", ["restarted", "killed"])
+def test_an_engine_that_goes_away_for_a_moment_did_not_stay(
+    way: str, engine: Engine, engine_box: EngineBox
+) -> None:
+    stayed: list[bool] = []
+    watcher = threading.Thread(target=lambda: stayed.append(engine.stays(60)))
+    watcher.start()
+    time.sleep(1)  # it watches
+
+    engine_box.stop() if way == "restarted" else engine_box.kill()
+    engine_box.start()
+    watcher.join(timeout=10)
+
+    assert stayed == [False]
+    assert engine.stays(1)
+
+
+def test_an_engine_that_is_not_there_does_not_stay(tmp_path: Path) -> None:
+    assert not Engine(f"unix://{tmp_path}/nobody.sock").stays(60)
 
 
 def test_containers_are_found_by_name_label_and_project(engine: Engine, waiting: str) -> None:

@@ -35,6 +35,7 @@ def faulty(
         faulty = FaultyBox(box, engine_box, points)
         faulty.write_data()
         yield faulty
+        box.clear()
     if request.config.getoption("--matrix") and passed.keys() == set(all_rows()):
         write_documents(passed.items())
 

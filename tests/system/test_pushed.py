@@ -12,11 +12,12 @@ from tests.harness.engine import EngineBox
 from tests.harness.homeport_box import HomeportBox, Json
 from tests.harness.https_site import packed
 from tests.harness.leftovers import leftovers
+from tests.harness.points import killed_at
 from tests.harness.programs import wait_until
 from tests.harness.standins import publish_standin
-from tests.system.test_killed_workers import kill_in
 
 IMAGE = "acme/pushed:1"
+POINTS = "pushed-points"
 MORE = """
 permissions: ["capability:NET_ADMIN"]
 settings:
@@ -29,7 +30,8 @@ FILES = pulled_app("pushed", IMAGE, service=SERVICE, more=MORE + "data: [files]\
 @pytest.fixture(scope="module")
 def box(engine_box: EngineBox) -> Iterator[HomeportBox]:
     publish_standin(engine_box, IMAGE, payload_bytes=2_000_000)
-    with HomeportBox(engine_box, "pushed", lease_s=2) as homeport:
+    (engine_box.root / POINTS).mkdir()
+    with HomeportBox(engine_box, "pushed", fail_points=engine_box.root / POINTS) as homeport:
         yield homeport
     engine_box.line.mend()
 
@@ -166,12 +168,7 @@ def test_an_install_of_what_was_sent_that_is_cancelled_leaves_nothing(
 def test_an_install_of_what_was_sent_goes_on_after_its_worker_was_killed(
     box: HomeportBox, engine_box: EngineBox, step: str
 ) -> None:
-    if step == "fetch images":
-        engine_box.remove_image(IMAGE)
-        engine_box.line.throttle(1_000_000)
-    job = pushed(box)
-    kill_in(box, job, step)
-    engine_box.line.mend()
+    job = killed_at(box, engine_box.root / POINTS, f"install/{step}:acted", lambda: pushed(box))
 
     box.succeed(job, timeout_s=60)
 

@@ -30,6 +30,7 @@ def box(engine_box: EngineBox) -> Iterator[HomeportBox]:
         homeport.succeed(homeport.install("steady", app_id=650))
         homeport.succeed(homeport.install("steady", identifier="neighbour", app_id=651))
         yield homeport
+        homeport.clear()
 
 
 def repairs(box: HomeportBox, identifier: str = "steady") -> list[Json]:

@@ -138,6 +138,7 @@ def start(context: InstallContext, run: StepRun) -> None:
         facts.project,
         control=run,
         on_progress=run.progress,
+        on_wait=run.wait,
         log=run.log,
         objects=context.rendered.objects,
         expectation=context.expectation,

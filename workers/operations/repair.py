@@ -218,6 +218,7 @@ def start(context: RepairContext, run: StepRun) -> None:
             context.facts.project,
             control=run,
             on_progress=run.progress,
+            on_wait=run.wait,
             log=run.log,
             objects=context.rendered.objects,
             expectation=context.expectation,

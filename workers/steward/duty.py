@@ -15,12 +15,20 @@ class Duty:
         turn: one turn. What it raises is logged, once until a turn succeeds, and the next turn comes.
         wait: waits until the next turn; it returns early when the process stops.
         stopping: ends the thread between two turns.
+        is_awaited: whether the process lets a turn end before it ends itself.
     """
 
     def __init__(
-        self, name: str, *, turn: Callable[[], object], wait: Callable[[], object], stopping: threading.Event
+        self,
+        name: str,
+        *,
+        turn: Callable[[], object],
+        wait: Callable[[], object],
+        stopping: threading.Event,
+        is_awaited: bool = True,
     ) -> None:
         self._name = name
+        self._is_awaited = is_awaited
         self._turn = turn
         self._wait = wait
         self._stopping = stopping
@@ -32,7 +40,9 @@ class Duty:
         self._thread.start()
 
     def join(self, timeout_s: float) -> bool:
-        """Whether the thread ended within the time."""
+        """Whether the thread ended within the time, or need not."""
+        if not self._is_awaited:
+            return True
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 

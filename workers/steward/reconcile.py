@@ -14,7 +14,6 @@ from typing import Final
 
 from compose.data import remove_project_files
 from compose.values import SNAPSHOT
-from homeport.errors import EngineUnavailableError
 from homeport.events import EventKind
 from homeport.host.engine import Engine
 from homeport.host.ports import drop_reserved_port, ports_of_ours
@@ -30,8 +29,9 @@ _log = logging.getLogger(__name__)
 
 _OLD_S: Final = 3600.0  # an upload that nobody has written to for so long has been given up
 _SETTLED_S: Final = 5.0  # what an engine that came back needs to start what it starts itself
-LOOK_S: Final = 2.0
-"""How often the engine is looked at."""
+_LINE_S: Final = 3600  # then the connection by which the engine is watched is made anew
+LOOK_S: Final = 1.0
+"""How soon a comparison that is due is made, and an engine that is away looked for again."""
 
 _A_DAY: Final = timedelta(days=1)
 
@@ -149,7 +149,7 @@ class Reconciler:
 
 
 class Rounds:
-    """When to compare: at once, every `reconcile_s`, and a little after an engine that was away is back.
+    """When to compare: at once, every `reconcile_s`, and a little after the engine was away.
 
     An engine that was killed does not start again what it cannot start at once, because a port is held a
     moment longer, say.
@@ -159,24 +159,27 @@ class Rounds:
         self._reconciler = reconciler
         self._clock = clock
         self._due = clock()
-        self._is_away = False
 
     def turn(self) -> None:
-        """One look at the engine; a comparison where one is due.
+        """A comparison, where one is due.
 
         Raises:
-            EngineUnavailableError: the engine does not answer.
+            EngineUnavailableError: the engine does not answer; the comparison stays due.
         """
+        if self._clock() < self._due:
+            return
+        self._due = self._clock() + self._reconciler.settings.reconcile_s
         try:
-            self._reconciler.engine.version()
-        except EngineUnavailableError:
-            self._is_away = True
-            raise
-        if self._is_away:
-            self._is_away, self._due = False, self._clock() + _SETTLED_S
-        if self._clock() >= self._due:
             self._reconciler.turn()
-            self._due = self._clock() + self._reconciler.settings.reconcile_s
+        except Exception:
+            self._due = self._clock()
+            raise
+
+    def watch(self) -> None:
+        """In a thread of its own: waits until the engine is not there; then a comparison is due."""
+        while self._reconciler.engine.stays(_LINE_S):
+            pass
+        self._due = self._clock() + _SETTLED_S
 
 
 def _stray_projects(observed: Observed, wanted: repairs.Wanted) -> list[str]:

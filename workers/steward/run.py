@@ -70,7 +70,7 @@ def create_duties(
             wait=partial(stopping.wait, reclaim.LOOK_S),
             stopping=stopping,
         ),
-        _reconciling(settings, database, doorbell, now, stopping),
+        *_reconciling(settings, database, doorbell, now, stopping),
         Duty(
             "reserve",
             turn=lambda: fill_reserve(settings),
@@ -111,12 +111,15 @@ def _reconciling(
     doorbell: Doorbell,
     now: Callable[[], datetime],
     stopping: threading.Event,
-) -> Duty:
+) -> tuple[Duty, Duty]:
     reconciler = Reconciler(
         settings=settings, database=database, doorbell=doorbell, engine=Engine(settings.docker_host), now=now
     )
-    wait = partial(stopping.wait, min(reconcile.LOOK_S, settings.reconcile_s))
-    return Duty("reconcile", turn=Rounds(reconciler).turn, wait=wait, stopping=stopping)
+    rounds, wait = Rounds(reconciler), partial(stopping.wait, reconcile.LOOK_S)
+    return (
+        Duty("reconcile", turn=rounds.turn, wait=wait, stopping=stopping),
+        Duty("engine", turn=rounds.watch, wait=wait, stopping=stopping, is_awaited=False),
+    )
 
 
 def _listening(doorbell: Doorbell) -> Callable[[], object]:

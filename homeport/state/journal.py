@@ -52,6 +52,7 @@ class JobJournal(Journal):
         self._publish = publish
         self._shown = -1.0
         self._shown_at: datetime | None = None
+        self._told: tuple[str, float, str] | None = None
 
     def steps(self) -> Sequence[StepRow]:
         """See `Journal.steps`."""
@@ -97,7 +98,9 @@ class JobJournal(Journal):
 
     def progress(self, step: str, overall: float, detail: str) -> None:
         """See `Journal.progress`; never falls, also when a job is resumed."""
-        now = self._now()
+        now, told = self._now(), (step, overall, detail)
+        if told == self._told:
+            return
         waited_s = (now - self._shown_at).total_seconds() if self._shown_at else _SHOWN_S
         if overall - self._shown < _SHOWN_SHARE and waited_s < _SHOWN_S:
             return
@@ -105,7 +108,7 @@ class JobJournal(Journal):
             stored = conn.execute(select(JOBS.c.progress).where(self._is_job())).scalar_one()
             self._set_job(conn, progress=max(stored, overall), step=step, detail=detail)
             self._append_progress(conn, now)
-        self._shown, self._shown_at = overall, now
+        self._shown, self._shown_at, self._told = overall, now, told
 
     def log(self, line: str) -> None:
         """See `Journal.log`."""

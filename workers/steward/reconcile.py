@@ -46,8 +46,12 @@ class Reconciler:
     engine: Engine
     now: Callable[[], datetime]
 
-    def turn(self) -> list[str]:
+    def turn(self, *, is_fresh: bool = False) -> list[str]:
         """One comparison; the identifiers whose repair was queued.
+
+        Args:
+            is_fresh: whether Homeport or the engine has just started, so that a repair may help that did not
+                before, or was undone by that.
 
         Raises:
             EngineUnavailableError: the engine does not answer: nothing was decided.
@@ -62,7 +66,7 @@ class Reconciler:
         queued = [
             identifier
             for identifier, words in found.items()
-            if self._queue(identifier, words, is_orphan=identifier not in after.apps)
+            if self._queue(identifier, words, is_orphan=identifier not in after.apps, is_fresh=is_fresh)
         ]
         if queued:
             self.doorbell.announce(CHANNEL_JOBS)
@@ -74,11 +78,11 @@ class Reconciler:
         with self.database.read() as connection:
             return repairs.wanted(connection)
 
-    def _queue(self, identifier: str, words: tuple[str, ...], *, is_orphan: bool) -> bool:
+    def _queue(self, identifier: str, words: tuple[str, ...], *, is_orphan: bool, is_fresh: bool) -> bool:
         now = self.now()
         with self.database.read() as connection:
             ended = repairs.repairs_ended(connection, identifier, now - _A_DAY)
-        if not may_repair(ended, now, pause_s=self.settings.reconcile_s):
+        if not is_fresh and not may_repair(ended, now, pause_s=self.settings.reconcile_s):
             return False
         with self.database.write() as connection:
             job = repairs.accept_repair(
@@ -159,6 +163,7 @@ class Rounds:
         self._reconciler = reconciler
         self._clock = clock
         self._due = clock()
+        self._is_fresh = True
 
     def turn(self) -> None:
         """A comparison, where one is due.
@@ -168,18 +173,19 @@ class Rounds:
         """
         if self._clock() < self._due:
             return
+        is_fresh, self._is_fresh = self._is_fresh, False
         self._due = self._clock() + self._reconciler.settings.reconcile_s
         try:
-            self._reconciler.turn()
+            self._reconciler.turn(is_fresh=is_fresh)
         except Exception:
-            self._due = self._clock()
+            self._due, self._is_fresh = self._clock(), self._is_fresh or is_fresh
             raise
 
     def watch(self) -> None:
         """In a thread of its own: waits until the engine is not there; then a comparison is due."""
         while self._reconciler.engine.stays(_LINE_S):
             pass
-        self._due = self._clock() + _SETTLED_S
+        self._due, self._is_fresh = self._clock() + _SETTLED_S, True
 
 
 def _stray_projects(observed: Observed, wanted: repairs.Wanted) -> list[str]:

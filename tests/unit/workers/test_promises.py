@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 from sqlalchemy import select
 
 from homeport.errors import LeaseLostError, NotFoundError, NotPossibleNowError, TakenError
-from homeport.models import AppState, Job, Queue
+from homeport.models import AppState, Job, JobKind, Queue
 from homeport.names import project_name
 from homeport.state import accept, jobs, leases, repairs
 from homeport.state.journal import JobJournal
@@ -229,7 +229,6 @@ class Box(RuleBasedStateMachine):
 
     def carry_out(self, passing: Callable[[str], None]) -> None:
         """One worker takes the first job that it may, and does as much of it as it comes to."""
-        self.reclaim()
         taken = self.take()
         if taken is None:
             return
@@ -255,6 +254,24 @@ class Box(RuleBasedStateMachine):
         except (LeaseLostError, RuntimeError):
             return  # its lease stands until somebody finds it dead
         self.put_data(job.subject)
+        self.check_all_or_nothing(job)
+
+    def check_all_or_nothing(self, job: Job) -> None:
+        """An install that has failed has left nothing, but where it says so."""
+        with self.household.database.read() as connection:
+            ended = jobs.find_job(connection, job.id)
+        assert ended is not None
+        assert ended.state.is_terminal
+        problem = ended.problem
+        if ended.kind is not JobKind.INSTALL or problem is None or "Could not" in problem.restored:
+            return
+        engine, project = self.machine.engine, project_name(job.subject)
+        assert {
+            one.name for one in engine.live.values() if one.labels["homeport.app"] == job.subject
+        } == set()
+        assert [name for name in engine.nets if name.startswith(f"{project}_")] == []
+        assert job.subject in self.data or not (self.household.settings.projects_dir / job.subject).exists()
+        assert job.parameters["host_port"] not in self.machine.reserved
 
     def take(self) -> tuple[Job, Lease] | None:
         """The first job that may be taken, and the right to it."""
@@ -270,8 +287,9 @@ class Box(RuleBasedStateMachine):
                     return job, lease
         return None
 
+    @rule()
     def reclaim(self) -> None:
-        """The steward finds that no worker of before lives."""
+        """The steward finds that no worker of before lives; until then they may be alive."""
         with self.household.database.write() as connection:
             rows = connection.execute(select(JOBS).where(JOBS.c.owner.is_not(None))).all()
             self.late += [Lease(job_id=row.id, owner=row.owner, fence=row.fence) for row in rows]
@@ -289,6 +307,7 @@ class Box(RuleBasedStateMachine):
     def finish_all(self) -> None:
         """Jobs are carried out until none is left."""
         for _ in range(100):
+            self.reclaim()
             self.work()
             with self.household.database.read() as connection:
                 left = connection.execute(select(JOBS.c.id).where(JOBS.c.finished_at.is_(None))).first()

@@ -16,15 +16,17 @@ class Engine:
         self.is_up = True
         self.now = 0.0
         self.compared: list[float] = []
+        self.fresh: list[float] = []
         given: Any = SimpleNamespace(
             engine=self, settings=SimpleNamespace(reconcile_s=300), turn=self.compare
         )
         self.rounds = Rounds(cast("Reconciler", given), clock=lambda: self.now)
 
-    def compare(self) -> None:
+    def compare(self, *, is_fresh: bool) -> None:
         if not self.is_up:
             raise EngineUnavailableError("Docker does not answer.")
         self.compared.append(self.now)
+        self.fresh += [self.now] if is_fresh else []
 
     def stays(self, wait_s: int) -> bool:
         return False
@@ -56,6 +58,7 @@ def test_it_is_compared_soon_after_the_engine_was_away_for_a_moment() -> None:
     engine.pass_time(320)
 
     assert engine.compared == [1, 15, 315]
+    assert engine.fresh == [1, 15]
 
 
 def test_it_is_compared_soon_after_an_engine_that_was_away_is_back() -> None:
@@ -68,20 +71,21 @@ def test_it_is_compared_soon_after_an_engine_that_was_away_is_back() -> None:
     engine.pass_time(320)
 
     assert engine.compared == [1, 35, 335]
+    assert engine.fresh == [1, 35]
 
 
 def test_an_engine_that_goes_away_during_a_comparison_is_compared_again() -> None:
     engine = Engine()
 
-    def compare() -> None:
-        engine.compare()
+    def compare(*, is_fresh: bool) -> None:
+        engine.compare(is_fresh=is_fresh)
         engine.go_away_for_a_moment()
 
     engine.rounds._reconciler.__dict__["turn"] = compare
 
     engine.pass_time(7)
 
-    assert engine.compared == [1, 6]
+    assert engine.compared == engine.fresh == [1, 6]
 
 
 def test_a_comparison_that_fails_stays_due() -> None:
@@ -93,4 +97,4 @@ def test_a_comparison_that_fails_stays_due() -> None:
     engine.is_up = True
     engine.pass_time(1)
 
-    assert engine.compared == [1]
+    assert engine.compared == engine.fresh == [1]

@@ -36,6 +36,8 @@ KeyPath = tuple[str | int, ...]
 
 _PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAG = "tag:yaml.org,2002:"
+_TOO_DEEP_FOR_LIBYAML = "exceeded maximum nesting depth"
+"""What libyaml's scanner, which reads ahead of its events, says of more than 1,000 levels (from 0.2.6)."""
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEAN = {word: word.lower() == "true" for word in ("true", "True", "TRUE", "false", "False", "FALSE")}
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
@@ -182,27 +184,28 @@ class _Builder:
     def document(self) -> _Node:
         """The root of the only document."""
         self._events = yaml.parse(self._text, Loader=_PARSER)
-        try:
-            return self._only_document()
-        except yaml.YAMLError as error:
-            self._not_yaml(error)
-
-    def _only_document(self) -> _Node:
-        next(self._events)
-        start = next(self._events)
+        self._next(())
+        start = self._next(())
         if isinstance(start, yaml.StreamEndEvent):
             return _Node(None, 1)
         if start.version or start.tags:
             self._stop((), start, "yaml-directive", "The file has a % directive.", "Leave the line out.")
-        root = self._node(next(self._events), (), 1)
-        next(self._events)
-        after = next(self._events)
+        root = self._node(self._next(()), (), 1)
+        self._next(())
+        after = self._next(())
         if not isinstance(after, yaml.StreamEndEvent):
             what = "A second document begins here (---)."
             self._stop((), after, "yaml-documents", what, "Keep one document in the file.")
         return root
 
-    def _not_yaml(self, error: yaml.YAMLError) -> Never:
+    def _next(self, path: KeyPath) -> Any:
+        """The next event; `path` is the value that is being read."""
+        try:
+            return next(self._events)
+        except yaml.YAMLError as error:
+            self._not_yaml(error, path)
+
+    def _not_yaml(self, error: yaml.YAMLError, path: KeyPath) -> Never:
         context = getattr(error, "context_mark", None)
         mark = getattr(error, "problem_mark", None) or context
         if mark and context and mark.index >= len(self._text.rstrip()):
@@ -211,6 +214,8 @@ class _Builder:
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read"
         lines = self._text.rstrip().splitlines() or [""]
         line = min(line, len(lines))
+        if problem == _TOO_DEEP_FOR_LIBYAML:
+            self._too_deep(path, line)
         indent = re.match(r"\s*", lines[line - 1])
         remedy = (
             "Correct the line, or the one before it: indentation, a quote or a bracket that is not closed."
@@ -250,8 +255,11 @@ class _Builder:
 
     def _check_depth(self, depth: int, path: KeyPath, event: Any) -> None:
         if depth > MAX_DEPTH:
-            what = f"Values are nested more than {MAX_DEPTH} deep."
-            self._stop(path, event, "yaml-too-deep", what, "Nest less.")
+            self._too_deep(path, event.start_mark.line + 1)
+
+    def _too_deep(self, path: KeyPath, line: int) -> Never:
+        what = f"Values are nested more than {MAX_DEPTH} deep."
+        _refuse(self._file, path, line, "yaml-too-deep", what, "Nest less.")
 
     def _alias(self, event: Any, path: KeyPath, depth: int) -> _Node:
         node = self._anchors.get(event.anchor)
@@ -268,7 +276,7 @@ class _Builder:
     def _sequence(self, event: Any, path: KeyPath, depth: int) -> _Node:
         self._check_collection_tag(event, path, "seq")
         items: list[_Node] = []
-        while not isinstance(inner := next(self._events), yaml.SequenceEndEvent):
+        while not isinstance(inner := self._next(path), yaml.SequenceEndEvent):
             items.append(self._node(inner, (*path, len(items)), depth + 1))
         size = 1 + sum(item.size for item in items)
         height = 1 + max((item.height for item in items), default=0)
@@ -279,13 +287,13 @@ class _Builder:
         entries: dict[str, tuple[int, _Node]] = {}
         merged: dict[str, tuple[int, _Node]] = {}
         inner: Any
-        while not isinstance(inner := next(self._events), yaml.MappingEndEvent):
+        while not isinstance(inner := self._next(path), yaml.MappingEndEvent):
             line = inner.start_mark.line + 1
             if isinstance(inner, yaml.ScalarEvent) and inner.value == "<<" and inner.implicit[0]:
                 merged = self._merge_source((*path, "<<"), inner, depth) | merged
                 continue
             key = self._key(inner, path, entries)
-            entries[key] = (line, self._node(next(self._events), (*path, key), depth + 1))
+            entries[key] = (line, self._node(self._next((*path, key)), (*path, key), depth + 1))
         entries |= {key: entry for key, entry in merged.items() if key not in entries}
         size = 1 + sum(1 + child.size for _, child in entries.values())
         height = 1 + max((child.height for _, child in entries.values()), default=0)
@@ -310,7 +318,7 @@ class _Builder:
 
     def _merge_source(self, path: KeyPath, event: Any, depth: int) -> dict[str, tuple[int, _Node]]:
         self._count(1, path, event)
-        source = self._node(next(self._events), path, depth)
+        source = self._node(self._next(path), path, depth)
         mappings = source.value if isinstance(source.value, list) else [source]
         merged: dict[str, tuple[int, _Node]] = {}
         for mapping in mappings:

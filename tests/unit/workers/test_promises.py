@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from uuid import uuid4
 
@@ -24,6 +25,7 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import select
 
+from compose.values import COMPOSE_FILE, SNAPSHOT
 from homeport.errors import LeaseLostError, NotFoundError, NotPossibleNowError, TakenError
 from homeport.models import AppState, Job, JobKind, Queue
 from homeport.names import project_name
@@ -39,10 +41,12 @@ from workers.observation import observe
 from workers.operations import engine_wait, operations_with
 from workers.reconciliation import find_differences
 
-NAMES = st.sampled_from(["notes", "diary"])
+WORKER = "one process with many threads"
+NAMES = ("notes", "diary")
 MAX_LOSSES = 3
-POINTS = st.integers(0, 40)
-"""Which of the boundaries that a job passes, in the order in which it passes them."""
+FAULTS = st.sampled_from(["nothing", "error", "death", "engine", "cancel", "rival", "silence"])
+POINTS = st.integers(0, 19)
+"""Which of the boundaries that a job passes, in their order; an install has eighteen."""
 
 
 class Box(RuleBasedStateMachine):
@@ -56,13 +60,17 @@ class Box(RuleBasedStateMachine):
         self.accepted: list[str] = []
         self.ended: dict[str, str] = {}
         self.late: list[Lease] = []
+        self.at_work = ""
+        """The job that a worker carries out now."""
+        self.is_robbed = False
+        """Whether its worker has lost it to another, and does not know."""
+        self.control = RunningControl(threading.Event())
         self.data: set[str] = set()
         """The identifiers whose data folder holds a file of the owner's."""
 
     def teardown(self) -> None:
         """Everything that goes on comes to its end, and the box is what the database wants."""
         try:
-            self.engine_comes_back()
             self.finish_all()
             self.check_agreement()
         finally:
@@ -74,7 +82,7 @@ class Box(RuleBasedStateMachine):
         """The engine answers, and has what it needs to pull."""
         self.machine.engine.registry.add("database:1")
 
-    @rule(name=NAMES)
+    @rule(name=st.sampled_from(NAMES))
     def install(self, name: str) -> None:
         """Asks for an app."""
         job_id = uuid4().hex
@@ -88,7 +96,7 @@ class Box(RuleBasedStateMachine):
             return
         self.accepted.append(job_id)
 
-    @rule(name=NAMES, purge=st.booleans())
+    @rule(name=st.sampled_from(NAMES), purge=st.booleans())
     def uninstall(self, name: str, purge: bool) -> None:
         """Asks for an app's end."""
         job_id, parameters = uuid4().hex, {"purge": purge, "remove_images": False}
@@ -104,27 +112,32 @@ class Box(RuleBasedStateMachine):
     @precondition(lambda self: self.accepted)
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
-        """Cancels any job, also one that has ended."""
+        """Cancels a job, also one that has ended."""
         with self.household.database.write() as connection:
             try:
-                jobs.request_cancel(connection, data.draw(st.sampled_from(self.accepted)), NOW)
+                jobs.request_cancel(connection, data.draw(st.sampled_from(self.accepted[-3:])), NOW)
             except NotPossibleNowError:
                 return
 
-    @rule()
-    def work(self) -> None:
-        """A worker carries out the job that comes first."""
-        self.carry_out(lambda _point: None)
+    @rule(fault=FAULTS, nth=POINTS)
+    def work_and(self, fault: str, nth: int) -> None:
+        """A worker carries out the job that comes first, and something happens."""
+        self.carry_out(self.happening(fault, nth))
+        self.machine.engine.is_up = True
 
-    @rule(nth=POINTS)
-    def fail(self, nth: int) -> None:
-        """A job meets an error that nobody foresaw."""
-        self.carry_out(_at(nth, RuntimeError("something is wrong")))
+    @rule(fault=FAULTS, nth=POINTS)
+    def install_and(self, fault: str, nth: int) -> None:
+        """All has ended, an app that is not there is asked for, and something happens."""
+        self.finish_all()
+        self.install(min(set(NAMES) - self.installed(), default=NAMES[0]))
+        self.work_and(fault, nth)
 
-    @rule(nth=POINTS)
-    def kill(self, nth: int) -> None:
-        """A worker is killed somewhere in a job: from there on it writes nothing."""
-        self.carry_out(_at(nth, LeaseLostError("killed")))
+    @rule(purge=st.booleans(), fault=FAULTS, nth=POINTS)
+    def uninstall_and(self, purge: bool, fault: str, nth: int) -> None:
+        """All has ended, the end of an app that is there is asked for, and something happens."""
+        self.finish_all()
+        self.uninstall(max(self.installed(), default=NAMES[0]), purge)
+        self.work_and(fault, nth)
 
     @rule()
     def reboot(self) -> None:
@@ -135,23 +148,12 @@ class Box(RuleBasedStateMachine):
         self.machine.reserved.update(app.host_port for app in recorded.values())
         self.reclaim()
 
-    @rule()
-    def engine_goes_away(self) -> None:
-        """Docker does not answer."""
-        self.machine.engine.is_up = False
-
-    @rule()
-    def engine_comes_back(self) -> None:
-        """Docker answers again."""
-        self.machine.engine.is_up = True
-
     @precondition(lambda self: self.machine.engine.live)
     @rule(data=st.data())
     def lose_container(self, data: st.DataObject) -> None:
         """Somebody removes a container by hand."""
         del self.machine.engine.live[data.draw(st.sampled_from(sorted(self.machine.engine.live)))]
 
-    @precondition(lambda self: self.machine.engine.is_up)
     @rule()
     def reconcile(self) -> None:
         """The steward compares."""
@@ -234,7 +236,8 @@ class Box(RuleBasedStateMachine):
             return
         job, lease = taken
         stopping = threading.Event()
-        control = RunningControl(stopping)
+        control = self.control = RunningControl(stopping)
+        self.at_work, self.is_robbed = job.id, False
         if job.cancel_requested:
             control.cancelled.set()
         run = JobRun(
@@ -253,24 +256,77 @@ class Box(RuleBasedStateMachine):
             run.to_its_end(operations_with(self.machine.tools))
         except (LeaseLostError, RuntimeError):
             return  # its lease stands until somebody finds it dead
+        assert not self.is_robbed, "who has lost a job does not end it"
         self.put_data(job.subject)
         self.check_all_or_nothing(job)
 
+    def happening(self, fault: str, nth: int) -> Callable[[str], None]:
+        """What happens to a job when it passes its nth point.
+
+        An error that nobody foresaw; the worker's death, from which on it writes nothing; Docker, which does
+        not answer any more; somebody who cancels; another worker, which looks for work; silence, after which
+        another has the job.
+        """
+        passed = count()
+
+        def passing(_point: str) -> None:
+            if next(passed) != nth:
+                return
+            match fault:
+                case "error":
+                    raise RuntimeError("something is wrong")
+                case "death":
+                    raise LeaseLostError("killed")
+                case "engine":
+                    self.machine.engine.is_up = False
+                case "cancel":
+                    self.cancel_now()
+                case "rival":
+                    self.look_for_more()
+                case "silence":
+                    self.reclaim()
+                    self.is_robbed = self.take() is not None
+
+        return passing
+
+    def cancel_now(self) -> None:
+        """Somebody cancels the job that goes on, and its worker hears of it."""
+        with self.household.database.write() as connection:
+            jobs.request_cancel(connection, self.at_work, NOW)
+        self.control.cancelled.set()
+
+    def look_for_more(self) -> None:
+        """The apps' ends are asked for, and another worker, which dies at once, finds none of them to do."""
+        with self.household.database.read() as connection:
+            active = select(JOBS.c.subject).where(JOBS.c.owner.is_not(None))
+            busy = set(connection.execute(active).scalars())
+        for name in NAMES:
+            self.uninstall(name, purge=False)
+        taken = self.take()
+        assert taken is None or taken[0].subject not in busy
+
+    def installed(self) -> set[str]:
+        """The identifiers of the apps that there are."""
+        with self.household.database.read() as connection:
+            return set(repairs.wanted(connection).apps)
+
     def check_all_or_nothing(self, job: Job) -> None:
-        """An install that has failed has left nothing, but where it says so."""
+        """An install that has failed has left nothing, unless Docker was away."""
         with self.household.database.read() as connection:
             ended = jobs.find_job(connection, job.id)
         assert ended is not None
         assert ended.state.is_terminal
         problem = ended.problem
-        if ended.kind is not JobKind.INSTALL or problem is None or "Could not" in problem.restored:
+        if ended.kind is not JobKind.INSTALL or problem is None or not self.machine.engine.is_up:
             return
+        assert "Could not" not in problem.restored
         engine, project = self.machine.engine, project_name(job.subject)
         assert {
             one.name for one in engine.live.values() if one.labels["homeport.app"] == job.subject
         } == set()
         assert [name for name in engine.nets if name.startswith(f"{project}_")] == []
-        assert job.subject in self.data or not (self.household.settings.projects_dir / job.subject).exists()
+        folder = self.household.settings.projects_dir / job.subject
+        assert not any((folder / ours).exists() for ours in (COMPOSE_FILE, SNAPSHOT))
         assert job.parameters["host_port"] not in self.machine.reserved
 
     def take(self) -> tuple[Job, Lease] | None:
@@ -279,7 +335,7 @@ class Box(RuleBasedStateMachine):
             query = select(JOBS.c.id).where(JOBS.c.state == "queued").order_by(JOBS.c.seq)
             for job_id in connection.execute(query).scalars().all():
                 lease = leases.take(
-                    connection, job_id, owner=uuid4().hex, ttl_s=60, now=NOW, max_losses=MAX_LOSSES
+                    connection, job_id, owner=WORKER, ttl_s=60, now=NOW, max_losses=MAX_LOSSES
                 )
                 if lease is not None:
                     job = jobs.find_job(connection, job_id)
@@ -308,7 +364,7 @@ class Box(RuleBasedStateMachine):
         """Jobs are carried out until none is left."""
         for _ in range(100):
             self.reclaim()
-            self.work()
+            self.work_and("nothing", 0)
             with self.household.database.read() as connection:
                 left = connection.execute(select(JOBS.c.id).where(JOBS.c.finished_at.is_(None))).first()
             if left is None:
@@ -336,24 +392,13 @@ class Box(RuleBasedStateMachine):
         self.data_is_kept()
 
 
-def _at(nth: int, error: Exception) -> Callable[[str], None]:
-    """Raises at the nth point that is passed."""
-    passed = iter(range(1000))
-
-    def passing(_point: str) -> None:
-        if next(passed) == nth:
-            raise error
-
-    return passing
-
-
 def test_the_promises_hold_whatever_happens_in_whatever_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_wait, "_WAIT_S", 0.0)  # an engine that is away stays so until a rule says else
     run_state_machine_as_test(
         Box,
         settings=hypothesis_settings(
             max_examples=EXAMPLES or 60,
-            stateful_step_count=40,
+            stateful_step_count=50,
             derandomize=not EXAMPLES,
             deadline=None,
             database=None,

@@ -1,6 +1,7 @@
 """What an operation is to the one who runs it: a plan, and what its steps share."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -26,11 +27,14 @@ class OperationContext(Protocol):
 class RunningJob:
     """What an operation is built from: the job and what it wrote down.
 
-    `steps` reads the journaled steps, so that one step may use what an earlier one recorded.
+    `steps` reads the journaled steps, so that one step may use what an earlier one recorded. `writing` begins
+    a transaction under the job's lease, which raises LeaseLostError where another worker holds it: the one
+    way in which steps and undos write to the database.
     """
 
     job: Job
     steps: Callable[[], Sequence[StepRow]]
+    writing: Callable[[], AbstractContextManager[Connection]]
 
     def record_of(self, step: str) -> Mapping[str, Any] | None:
         """What the step recorded; None where it has not begun."""

@@ -19,9 +19,13 @@ PIECE: Final = 500
 _ENDED: Final = (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
 
 
-def old_jobs(conn: Connection, *, before: datetime, keep: int) -> list[str]:
-    """The ids of up to `PIECE` jobs that ended before that moment, or beyond the newest `keep` that ended."""
-    ended = select(JOBS.c.id).where(JOBS.c.state.in_(_ENDED))
+def old_jobs(conn: Connection, *, before: datetime, keep: int, now: datetime) -> list[str]:
+    """The ids of up to `PIECE` jobs that ended before that moment, or beyond the newest `keep` that ended.
+
+    Jobs whose `Idempotency-Key` is still known are none of them: the same request must get the same job.
+    """
+    keyed = select(IDEMPOTENCY_KEYS.c.job_id).where(IDEMPOTENCY_KEYS.c.created_at > now - KEPT)
+    ended = select(JOBS.c.id).where(JOBS.c.state.in_(_ENDED), JOBS.c.id.not_in(keyed))
     newest_first = select(JOBS.c.seq).where(JOBS.c.state.in_(_ENDED)).order_by(JOBS.c.seq.desc())
     beyond = conn.execute(_beyond(newest_first, keep)).scalar() or 0
     query = (

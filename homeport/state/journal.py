@@ -22,6 +22,18 @@ _SHOWN_SHARE: Final = 0.01
 _SHOWN_S: Final = 0.5
 
 
+@contextmanager
+def under_lease(database: Database, lease: Lease) -> Iterator[Connection]:
+    """A transaction of the worker that holds the lease; whatever a job writes, it writes in one of these.
+
+    Raises:
+        LeaseLostError: another worker holds the job; nothing is written.
+    """
+    with database.write() as connection:
+        check_lease(connection, lease)
+        yield connection
+
+
 class JobJournal(Journal):
     """The journal of one job, for the worker that holds its lease.
 
@@ -74,8 +86,7 @@ class JobJournal(Journal):
 
     def saved(self, step: str, record: Mapping[str, Any]) -> None:
         """See `Journal.saved`."""
-        with self._database.write() as conn:
-            check_lease(conn, self._lease)
+        with under_lease(self._database, self._lease) as conn:
             conn.execute(update(STEPS).where(self._is_row_of(step)).values(record=dict(record)))
 
     def done(self, step: str, record: Mapping[str, Any]) -> None:
@@ -117,8 +128,7 @@ class JobJournal(Journal):
     @contextmanager
     def _writing(self) -> Iterator[tuple[Connection, datetime]]:
         """A transaction under the lease that appends an event, and the news of it."""
-        with self._database.write() as conn:
-            check_lease(conn, self._lease)
+        with under_lease(self._database, self._lease) as conn:
             yield conn, self._now()
         self._publish()
 

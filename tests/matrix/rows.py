@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -79,7 +80,12 @@ def plan_of(scenario: type[Scenario]) -> Plan[Any]:
         parameters=scenario.parameters, created_at=datetime.now(UTC),
     )  # fmt: skip
     tools = cast("Tools", SimpleNamespace(settings=settings))
-    return operations_with(tools)[scenario.kind](RunningJob(job=job, steps=list))[0]
+    running = RunningJob(job=job, steps=list, writing=_nowhere)
+    return operations_with(tools)[scenario.kind](running)[0]
+
+
+def _nowhere() -> AbstractContextManager[Any]:
+    raise AssertionError("whoever makes a plan writes nothing")
 
 
 def all_rows() -> list[Row]:

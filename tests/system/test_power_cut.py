@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from homeport.catalog.sources import copy_folder, put_in_place
 from tests.harness.definitions import pulled_app
 from tests.harness.disks import MIB, DiskBox, Ext4Disk, ext4_disk
 from tests.harness.engine import EngineBox
@@ -103,3 +104,20 @@ def test_whatever_was_acknowledged_is_on_the_disk_when_the_power_is_cut(box: Dis
                         assert (state / "uploads" / f"{upload}.tar").read_bytes() == CONTEXT
 
     assert {*load.jobs, *load.uploads} <= box.job_ids()
+
+
+def test_a_definition_that_a_job_has_copied_is_whole_when_the_power_is_cut(engine_box: EngineBox) -> None:
+    files = {f"context/{number}": f"line {number}\n" * 50 for number in range(40)}
+    source = engine_box.root / "copied-from"
+    for name, text in files.items():
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_text(text)
+
+    with ext4_disk(engine_box.root / "copy-disk", 64 * MIB) as disk:
+        copy_folder(source, disk.place / "fresh")
+        put_in_place(disk.place / "fresh", disk.place / "copy")
+        with disk.copied() as after:
+            found = {name: (after / "copy" / name).read_text() for name in files}
+
+    disk.image.unlink()
+    assert found == files

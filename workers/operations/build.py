@@ -125,7 +125,7 @@ def remove_built(context: BuildContext, run: StepRun) -> None:
                 run.log(f"Kept {reference}: a container uses it")
                 continue
             if tools.engine.image(state.id) is None:
-                with tools.database.write() as connection:
+                with context.running.writing() as connection:
                     images.forget_image(connection, state.id)
 
 

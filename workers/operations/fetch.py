@@ -136,7 +136,7 @@ def _note(context: ImagesContext, image: WantedImage, found: dict[str, dict[str,
                 "id": state.id,
                 "built": image.build is not None,
             }
-            with tools.database.write() as connection:
+            with context.running.writing() as connection:
                 context.note(connection, found)
     return state
 
@@ -170,7 +170,7 @@ def _build(context: ImagesContext, run: StepRun, image: WantedImage, progress: F
             ),
             log=run.log,
         )
-    with tools.database.write() as connection:
+    with context.running.writing() as connection:
         builds.record_durations(connection, name, image.service, built.report.durations, tools.now())
     report = built.report.as_json(line_mbit_s=tools.settings.line_mbit_s)
     run.save(builds={**run.record.get("builds", {}), image.service: report})
@@ -248,5 +248,5 @@ def _record(context: ImagesContext, image: WantedImage, state: ImageState) -> No
         created_at=now,
         last_used_at=now,
     )
-    with context.tools.database.write() as connection:
+    with context.running.writing() as connection:
         images.record_image(connection, row)

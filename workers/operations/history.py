@@ -50,24 +50,24 @@ def forget(context: HistoryContext, run: StepRun) -> None:
 
 
 def _forget_jobs(context: HistoryContext) -> int:
-    tools = context.tools
-    before = tools.now() - timedelta(days=tools.settings.history_days)
+    tools, now = context.tools, context.tools.now()
+    before = now - timedelta(days=tools.settings.history_days)
     with tools.database.read() as connection:
-        job_ids = history.old_jobs(connection, before=before, keep=tools.settings.history_jobs)
+        job_ids = history.old_jobs(connection, before=before, keep=tools.settings.history_jobs, now=now)
     if not job_ids:
         return 0
     history.remove_logs(tools.settings.jobs_dir, job_ids)
-    with tools.database.write() as connection:
+    with context.running.writing() as connection:
         return history.forget_jobs(connection, job_ids)
 
 
 def _forget_events(context: HistoryContext) -> int:
     tools = context.tools
     before = tools.now() - timedelta(days=tools.settings.history_days)
-    with tools.database.write() as connection:
+    with context.running.writing() as connection:
         return history.forget_events(connection, before=before, keep=tools.settings.history_events)
 
 
 def _forget_keys(context: HistoryContext) -> int:
-    with context.tools.database.write() as connection:
+    with context.running.writing() as connection:
         return history.forget_keys(connection, context.tools.now())

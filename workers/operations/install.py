@@ -8,7 +8,7 @@ from typing import Final
 from compose.data import create_data_folders, missing_folders, purge_folders, remove_project_files
 from compose.project import write_project
 from compose.values import SNAPSHOT
-from homeport.catalog.sources import MAX_FILES, MAX_FOLDER_BYTES
+from homeport.catalog.sources import MAX_FILES, MAX_FOLDER_BYTES, put_in_place
 from homeport.errors import NotPossibleNowError
 from homeport.events import EventKind
 from homeport.host.files import remove_tree
@@ -68,7 +68,7 @@ def reserve(context: InstallContext, run: StepRun) -> None:
             f"Port {facts.host_port} is not kept out of the ephemeral ports: the kernel's list is read-only"
         )
     wait_for_ports(tools, ports_of(context.rendered, web_port=context.web_port), run)
-    with tools.database.write() as connection:
+    with context.running.writing() as connection:
         if apps.find_app(connection, facts.identifier) is None:
             apps.add_app(connection, _new_app(context))
 
@@ -88,7 +88,7 @@ def release(context: InstallContext, run: StepRun) -> None:
             )
     if "reserved_port" in run.record:
         tools.drop_port(int(run.record["reserved_port"]))
-    with tools.database.write() as connection:
+    with context.running.writing() as connection:
         apps.remove_app(connection, identifier)
         claims.release_claims_of(connection, job_id)
 
@@ -180,7 +180,7 @@ def record_installed(context: InstallContext, run: StepRun) -> None:
     context.copy.remove()
     context.copy.remove_upload()
     now = tools.now()
-    with tools.database.write() as connection:
+    with context.running.writing() as connection:
         app = apps.find_app(connection, facts.identifier)
         if app is not None and app.state is AppState.RUNNING:
             return
@@ -245,6 +245,6 @@ def _take_snapshot(definition: Path, project_dir: Path) -> None:
     remove_tree(fresh, within=project_dir)
     shutil.copytree(definition, fresh, symlinks=True)
     remove_tree(project_dir / SNAPSHOT, within=project_dir)
-    fresh.rename(project_dir / SNAPSHOT)
+    put_in_place(fresh, project_dir / SNAPSHOT)
     with suppress(OSError):
         (project_dir / SNAPSHOT).chmod(0o755)

@@ -13,6 +13,7 @@ from homeport.catalog.definition import APP_FILE
 from homeport.catalog.loaded import LoadedDefinition
 from homeport.catalog.owner_settings import settle_settings
 from homeport.catalog.reader import read_definition
+from homeport.catalog.sources import put_in_place
 from homeport.errors import InvalidInputError
 from homeport.host.files import remove_tree
 from homeport.plans import StepRun
@@ -53,17 +54,20 @@ class OwnCopy:
             return
         self._work_dir.mkdir(mode=0o700, exist_ok=True)
         self._sweep()
+        fresh = self._work_dir / f"{self.folder.name}.fresh"
+        remove_tree(fresh, within=self._work_dir)
         settings = self._tools.settings
         if self.upload is None:
-            copy_definition(partial(stored_folders, self._tools.database, settings), self._asked, self.folder)
-            return
-        archive = upload_path(settings.uploads_dir, self.upload)
-        if not archive.is_file():
-            raise _upload_gone()
-        run.log("Unpacking the upload")
-        unpack_archive(
-            archive, self.folder, max_bytes=max_bytes, max_files=max_files, spare_bytes=settings.spare_bytes
-        )
+            copy_definition(partial(stored_folders, self._tools.database, settings), self._asked, fresh)
+        else:
+            archive = upload_path(settings.uploads_dir, self.upload)
+            if not archive.is_file():
+                raise _upload_gone()
+            run.log("Unpacking the upload")
+            unpack_archive(
+                archive, fresh, max_bytes=max_bytes, max_files=max_files, spare_bytes=settings.spare_bytes
+            )
+        put_in_place(fresh, self.folder)
 
     def is_definition(self) -> bool:
         """Whether there is an app.yml in it."""
@@ -84,7 +88,8 @@ class OwnCopy:
 
     def remove(self) -> None:
         """Removes it, also what a crash left half made; what is absent is no matter."""
-        for folder in (self.folder, *self._work_dir.glob(f".{self.folder.name}.*")):
+        name = self.folder.name
+        for folder in (self.folder, *self._work_dir.glob(f"{name}.*"), *self._work_dir.glob(f".{name}.*")):
             remove_tree(folder, within=self._work_dir)
 
     def remove_upload(self) -> None:

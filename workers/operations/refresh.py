@@ -5,7 +5,6 @@ place, moved there, and in force once the catalog's row names it; what no row na
 """
 
 import errno
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from homeport.catalog.catalog import read_entries
-from homeport.catalog.sources import copy_folder
+from homeport.catalog.sources import copy_folder, put_in_place
 from homeport.errors import (
     ArchiveRefusedError,
     CatalogUnavailableError,
@@ -141,7 +140,7 @@ def _fetch(context: RefreshContext, run: StepRun, name: str) -> dict[str, Any]:
 def _record_failure(context: RefreshContext, catalog: Catalog, problem: Problem) -> None:
     facts = {"catalog": catalog.name, "problem": problem.as_json()}
     job, now = context.running.job.id, context.tools.now()
-    with context.tools.database.write() as connection:
+    with context.running.writing() as connection:
         if find_catalog(connection, catalog.name) == catalog:
             record_refresh_failure(connection, catalog, problem)
             events.append(connection, EventKind.CATALOG_FAILED, app=None, job=job, facts=facts, now=now)
@@ -172,8 +171,8 @@ def _gather(context: RefreshContext, run: StepRun, catalog: Catalog) -> Fetched:
         run.log(f"{catalog.name}/{name} could not be fetched: {fetched.problems[name].what}")
         if catalog.generation and is_label(name):
             _keep_last(folder / catalog.generation / name, target / name)
-    _make_lasting(target)
-    target.rename(folder / context.generation)
+    _make_readable(target)
+    put_in_place(target, folder / context.generation)
     shutil.rmtree(begun)
     return fetched
 
@@ -194,33 +193,25 @@ def _in_our_words(catalog: Catalog) -> Iterator[None]:
         ) from error
 
 
-def _make_lasting(target: Path) -> None:
-    """Gives the API's user the right to read, and has the disk keep all of it before a row names it."""
+def _make_readable(target: Path) -> None:
+    """Gives the API's user the right to read all of it."""
     for path in (target.parent.parent, target, *target.rglob("*")):
-        if path.is_symlink():
-            continue
-        opened = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            if path.is_dir():
-                os.fchmod(opened, 0o755)
-            os.fsync(opened)
-        finally:
-            os.close(opened)
+        if path.is_dir() and not path.is_symlink():
+            path.chmod(0o755)
 
 
 def _put_in_force(
     context: RefreshContext, run: StepRun, catalog: Catalog, fetched: Fetched
 ) -> dict[str, Any]:
-    tools, now = context.tools, context.tools.now()
+    now = context.tools.now()
     place = CatalogFolder(name=catalog.name, path=context.folder(catalog.name) / context.generation)
     entries = read_entries(place)
     for entry in entries:
         if entry.problem is not None:
             run.log(f"{entry.qualified} cannot be installed: {entry.problem.what}")
     problem = _missing(catalog, fetched) if fetched.problems else None
-    run.save(placing=catalog.name)  # under the lease: a worker that lost it puts nothing in force
     facts = {"catalog": catalog.name, "definitions": len(entries), "revision": fetched.revision}
-    with tools.database.write() as connection:
+    with context.running.writing() as connection:
         record_refresh(
             connection,
             catalog,

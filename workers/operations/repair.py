@@ -242,7 +242,7 @@ def record_repaired(context: RepairContext, run: StepRun) -> None:
     """Says what was put right."""
     if not context.found or run.record.get("told"):
         return
-    with context.tools.database.write() as connection:
+    with context.running.writing() as connection:
         events.append(
             connection,
             EventKind.BOX_REPAIRED,

@@ -49,7 +49,7 @@ def trim(context: TrimContext, run: StepRun) -> None:
             control=run.waiting(f"trimming {ecosystem}"),
         )
         held = found[ecosystem]
-        with context.tools.database.write() as connection:
+        with context.running.writing() as connection:
             record_sizes(connection, {ecosystem: (held.after_bytes, held.after_files)})
         trimmed[ecosystem.value] = asdict(held)
         run.save(caches=trimmed)

@@ -1,19 +1,25 @@
-"""Uninstalling an app: it only goes forward, and after a failure it can be asked for again."""
+"""Uninstalling an app. Until something of it is removed that cannot be had again, it can be broken off.
+
+Then the app is what it was: the database wants it to run again, and a repair, which is queued with the end of
+the job, makes its containers anew. Afterwards it only goes forward; what is left undone is asked for again.
+"""
 
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
+from uuid import uuid4
 
 from sqlalchemy import Connection
 
 from compose.data import purge_folders, remove_project_files
 from compose.values import SNAPSHOT
-from homeport.errors import EngineRefusedError
+from homeport.errors import EngineRefusedError, NotPossibleNowError
 from homeport.events import EventKind
 from homeport.models import App, AppState, DesiredState
 from homeport.names import project_name
 from homeport.plans import Plan, Step, StepRun
 from homeport.state import apps, claims, events, images
+from homeport.state.repairs import queue_repair
 from workers.operation import OperationContext, RunningJob
 from workers.tools import Tools
 
@@ -42,13 +48,29 @@ class UninstallContext:
         removed = (self.running.record_of("remove images") or {}).get("removed", [])
         return {"identifier": self.identifier, "purged": self.purges, "removed_images": list(removed)}
 
+    @property
+    def is_past_return(self) -> bool:
+        """Whether something of the app may be gone that cannot be had again."""
+        data = self.running.record_of("remove data") or {}
+        return bool(data.get("removing")) or self.running.record_of("release") is not None
+
     def give_up(self, connection: Connection) -> None:
-        """See `OperationContext.give_up`: the app stays recorded, so that it can be uninstalled again."""
+        """See `OperationContext.give_up`: an app that was stopped and shall run again is repaired."""
+        app = apps.find_app(connection, self.identifier)
+        was_stopped = self.running.record_of("stop") is not None
+        if was_stopped and app is not None and app.state is AppState.RUNNING:
+            queue_repair(
+                connection,
+                job_id=uuid4().hex,
+                identifier=self.identifier,
+                found=["its uninstall was broken off"],
+                now=self.tools.now(),
+            )
 
 
 def plan_uninstall(tools: Tools, running: RunningJob) -> tuple[Plan[UninstallContext], OperationContext]:
     """The plan of an uninstall, and what its steps share. Two steps run only if asked for."""
-    steps = [Step(name="stop", do=stop, weight=8)]
+    steps = [Step(name="stop", do=stop, undo=put_back, weight=8)]
     if running.job.parameters.get("purge"):
         steps.append(Step(name="remove data", do=remove_data))
     if running.job.parameters.get("remove_images"):
@@ -63,7 +85,9 @@ def stop(context: UninstallContext, run: StepRun) -> None:
         NotFoundError: an earlier job has uninstalled the app.
     """
     tools = context.tools
-    with tools.database.write() as connection:
+    if context.app is not None and "before" not in run.record:
+        run.save(before={"state": context.app.state, "desired": context.app.desired})
+    with context.running.writing() as connection:
         apps.update_app(
             connection,
             context.identifier,
@@ -80,8 +104,34 @@ def stop(context: UninstallContext, run: StepRun) -> None:
     )
 
 
+def put_back(context: UninstallContext, run: StepRun) -> None:
+    """Records the app as what it was before.
+
+    Raises:
+        NotPossibleNowError: something of it is gone for good.
+    """
+    before = run.record.get("before")
+    if context.app is None or before is None:
+        return
+    if context.is_past_return:
+        raise NotPossibleNowError(
+            f"{context.identifier!r} is half uninstalled, and some of it is gone for good.",
+            remedy=f"Uninstall it again: `homeport uninstall {context.identifier}`.",
+        )
+    with context.running.writing() as connection:
+        apps.update_app(
+            connection,
+            context.identifier,
+            state=AppState(before["state"]),
+            desired=DesiredState(before["desired"]),
+            updated_at=context.tools.now(),
+        )
+
+
 def remove_data(context: UninstallContext, run: StepRun) -> None:
     """Removes the folders and volumes that Homeport made for the app."""
+    run.check()
+    run.save(removing=True)
     for name in context.tools.projects.remove_volumes(context.project):
         run.log(f"Removed the volume {name}")
     if context.project_dir.is_dir():
@@ -121,10 +171,13 @@ def release(context: UninstallContext, run: StepRun) -> None:
     tools, app = context.tools, context.app
     if app is None:
         return
+    run.save(
+        removing=True
+    )  # under the lease: whoever has lost it takes nothing from the next app of the name
     if context.project_dir.is_dir():
         remove_project_files(context.project_dir, (SNAPSHOT,))
     tools.drop_port(app.host_port)
-    with tools.database.write() as connection:
+    with context.running.writing() as connection:
         apps.remove_app(connection, context.identifier)
         claims.release_claims(connection, context.identifier)
         events.append(
@@ -156,6 +209,6 @@ def _remove_image(context: UninstallContext, run: StepRun, image_id: str, refere
         run.log(f"Removed the name {reference}; the image has another")
         return
     run.log(f"Removed {reference}")
-    with context.tools.database.write() as connection:
+    with context.running.writing() as connection:
         images.forget_image(connection, image_id)
     run.save(removed=[*run.record.get("removed", ()), reference])

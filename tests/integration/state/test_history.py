@@ -12,7 +12,7 @@ from homeport.models import Job, JobKind, JobState, Queue
 from homeport.settings import Settings
 from homeport.state import events, history, leases
 from homeport.state.database import Database, migrate
-from homeport.state.idempotency import RequestKey, remember
+from homeport.state.idempotency import RequestKey, find_replayed, remember
 from homeport.state.jobs import add_job
 from homeport.state.journal import JobJournal
 from homeport.state.schema import EVENTS, IDEMPOTENCY_KEYS, JOBS, STEPS
@@ -73,7 +73,7 @@ def ids(database: Database) -> list[str]:
 
 def forget_jobs(database: Database, *, days: int, keep: int) -> list[str]:
     with database.read() as connection:
-        old = history.old_jobs(connection, before=NOW - timedelta(days=days), keep=keep)
+        old = history.old_jobs(connection, before=NOW - timedelta(days=days), keep=keep, now=NOW)
     with database.write() as connection:
         assert history.forget_jobs(connection, old) == len(old)
     return old
@@ -90,6 +90,21 @@ def test_jobs_that_ended_long_ago_go_with_their_steps_and_events(database: Datab
     with database.read() as connection:
         assert set(connection.execute(select(STEPS.c.job_id)).scalars()) == {"young", "running"}
         assert set(connection.execute(select(EVENTS.c.job)).scalars()) == {"young", "running"}
+
+
+def test_a_job_is_kept_as_long_as_the_key_of_its_request_is_known(database: Database) -> None:
+    for name, key_age_h in (("forgotten", 25), ("known", 23)):
+        job(database, name, ended_days_ago=0.9)
+        with database.write() as connection:
+            key = RequestKey(token="t", key=name, digest="d")
+            remember(connection, key, name, NOW - timedelta(hours=key_age_h))
+
+    assert forget_jobs(database, days=90, keep=0) == ["forgotten"]
+
+    with database.read() as connection:
+        replayed = find_replayed(connection, RequestKey(token="t", key="known", digest="d"), NOW)
+    assert replayed is not None
+    assert replayed.id == "known"
 
 
 def test_of_the_jobs_that_ended_the_newest_are_kept(database: Database) -> None:

@@ -4,20 +4,22 @@ import io
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import select
 
 from homeport.caches import Ecosystem
 from homeport.models import SHIPPED, App, Catalog, CatalogKind, Job, JobState, Queue
 from homeport.plans import Control, Outcome, run_plan
 from homeport.settings import Settings
-from homeport.state import accept, apps, catalogs, leases
+from homeport.state import accept, apps, catalogs, jobs, leases
 from homeport.state.database import Database, migrate
-from homeport.state.journal import JobJournal
-from homeport.state.schema import CLAIMS
+from homeport.state.journal import JobJournal, under_lease
+from homeport.state.schema import CLAIMS, JOBS
 from homeport.state.uploads import upload_path
 from tests.unit.workers.fakes import Machine
 from workers.operation import RunningJob
@@ -90,12 +92,22 @@ class Household:
     def install(self, control: Control | None = None) -> Outcome:
         return self.run(self.accept_install(), control)
 
-    def uninstall(self, **parameters: Any) -> Outcome:
+    def uninstall(self, control: Control | None = None, **parameters: Any) -> Outcome:
+        return self.run(self.accept_uninstall(**parameters), control)
+
+    def accept_uninstall(self, **parameters: Any) -> Job:
         with self.database.write() as connection:
-            job = accept.accept_uninstall(
+            return accept.accept_uninstall(
                 connection, job_id=uuid4().hex, identifier="notes", parameters=parameters, now=NOW
             )
-        return self.run(job)
+
+    def run_next(self) -> tuple[Job, Outcome]:
+        """The job that was queued first, and how it ended."""
+        with self.database.read() as connection:
+            query = select(JOBS.c.id).where(JOBS.c.state == JobState.QUEUED).order_by(JOBS.c.seq)
+            job = jobs.find_job(connection, connection.execute(query).scalars().first() or "")
+        assert job is not None
+        return job, self.run(job)
 
     def accept_build(
         self, *, upload: Mapping[str, str] | None = None, name: str = "notes",
@@ -141,7 +153,7 @@ class Household:
         assert lease is not None
         self.log: list[str] = []
         journal = JobJournal(self.database, lease, log=self.log.append, now=lambda: NOW, publish=lambda: None)
-        running = RunningJob(job=job, steps=journal.steps)
+        running = RunningJob(job=job, steps=journal.steps, writing=partial(under_lease, self.database, lease))
         plan, context = operations_with(self.machine.tools)[job.kind](running)
         try:
             outcome = run_plan(plan, context, journal, control or NoStop(), turned_back=job.problem)

@@ -124,7 +124,7 @@ def test_an_undo_that_is_repeated_takes_nothing_from_the_next_install_of_the_nam
     before = household.left()
 
     # As a worker does that takes over after the last undo, which was not written down as done.
-    running = RunningJob(job=job, steps=list)
+    running = RunningJob(job=job, steps=list, writing=household.database.write)
     context = install.plan_install(household.machine.tools, running)[1]
     run = StepRun("reserve", {"reserved_port": 35001}, None, _Never(), lambda *_: None)  # type: ignore[arg-type]
     install.release(context, run)  # type: ignore[arg-type]

@@ -23,7 +23,9 @@ class EventKind(StrEnum):
     APP_UNINSTALLED = "app.uninstalled"
     """An app was removed: purged (true or false)."""
     BOX_REPAIRED = "box.repaired"
-    """What stood against the database was put right: found (words, of an app), or ports, files, claims."""
+    """What stood against the database was put right: found (words, of an app); or claims and ports that were
+    given back, files that were removed, and ports that were reserved again (claims, ports, files, reserved).
+    Of an app whose install or uninstall was broken off it is told as soon as its uninstall is queued."""
     SCHEDULE_SKIPPED = "schedule.skipped"
     """Slots were not run because the clock had jumped over them: name, slots (how many), upto (the last)."""
     CATALOG_REFRESHED = "catalog.refreshed"

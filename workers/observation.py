@@ -1,11 +1,13 @@
 """Looking at what of this box's is there: containers and networks on the engine, project folders on disk."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from compose.values import APP_LABEL, BOX_LABEL, COMPOSE_FILE, SNAPSHOT
+from homeport.errors import InvalidInputError
 from homeport.host.engine import Engine
 from homeport.host.engine_values import ContainerState
 from homeport.host.files import read_bounded
@@ -31,13 +33,33 @@ def observe(engine: Engine, settings: Settings) -> Observed:
 
 
 def project_files(folder: Path) -> ProjectFiles:
-    """What we wrote into a project folder. One that cannot be read is as good as gone."""
+    """What lies in a project folder. A compose file that cannot be read is as good as gone."""
     document = _document(folder / COMPOSE_FILE)
+    box, app = _mark_of(document or {})
     return ProjectFiles(
         has_compose_file=document is not None,
-        has_snapshot=(folder / SNAPSHOT).is_dir(),
-        networks=tuple((document or {}).get("networks") or ()),
+        has_snapshot=_is_folder(folder / SNAPSHOT),
+        networks=tuple(_mapping(document or {}, "networks")),
+        box=box,
+        app=app,
     )
+
+
+def _mark_of(document: Mapping[str, Any]) -> tuple[str, str]:
+    """The box and the app that every service is labelled with; nothing where they do not agree."""
+    labels = [_mapping(service, "labels") for service in _mapping(document, "services").values()]
+    marks = {(_text(one.get(BOX_LABEL)), _text(one.get(APP_LABEL))) for one in labels}
+    return marks.pop() if len(marks) == 1 else ("", "")
+
+
+def _mapping(tree: Any, key: str) -> Mapping[str, Any]:
+    """What stands under the key, in a file that anybody may have written."""
+    found = tree.get(key) if isinstance(tree, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _text(label: Any) -> str:
+    return label.replace("$$", "$") if isinstance(label, str) else ""  # as it was escaped for Compose
 
 
 def _is_of_box(container: ContainerState, settings: Settings) -> bool:
@@ -48,12 +70,19 @@ def _is_of_box(container: ContainerState, settings: Settings) -> bool:
 
 
 def _folders(projects_dir: Path) -> list[Path]:
-    return [folder for folder in projects_dir.glob("*") if folder.is_dir()]
+    return [folder for folder in projects_dir.glob("*") if _is_folder(folder)]
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # its owner lets nobody see
+        return False
 
 
 def _document(path: Path) -> dict[str, Any] | None:
     try:
         document = yaml.safe_load(read_bounded(path, _LARGEST_BYTES))
-    except (OSError, ValueError, yaml.YAMLError):
+    except (OSError, InvalidInputError, ValueError, yaml.YAMLError, RecursionError):
         return None
     return document if isinstance(document, dict) else None

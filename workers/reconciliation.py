@@ -16,17 +16,28 @@ _LONGEST_PAUSE: Final = timedelta(days=1)
 _GOING: Final = frozenset({"running", "restarting", "paused", "removing"})
 """Docker's words for containers that run, that Docker itself starts again, or that somebody has in hand."""
 
+BROKEN_OFF: Final = {
+    AppState.INSTALLING: "its install was broken off",
+    AppState.UNINSTALLING: "its uninstall was broken off",
+}
+"""What is said of an app in a state that a job leaves, where no job goes on."""
+
 _ENDS_FOR_GOOD: Final = frozenset({"", "no", "on-failure"})
 """The restart policies that let a container end with 0 and stay so."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProjectFiles:
-    """What we wrote into a project folder: whether the compose file is there, and the networks it names."""
+    """What lies in a project folder: whether the compose file is there, and the networks it names.
+
+    `box` and `app` are what all its services are labelled with, our mark on what we rendered; "" without one.
+    """
 
     has_compose_file: bool
     has_snapshot: bool
     networks: tuple[str, ...] = ()
+    box: str = ""
+    app: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +56,8 @@ def find_differences(
 
     An app that shall run has all its services' containers, which run or have ended for good, and all its
     networks, and its compose file. A container or network whose app is not recorded belongs to nobody. A
-    container that restarts again and again is Docker's to restart.
+    container that restarts again and again is Docker's to restart. An app that is being installed or
+    uninstalled by no job was left so by one that could not be put back.
 
     Args:
         observed: what there is.
@@ -68,11 +80,29 @@ def find_differences(
     return found
 
 
-def may_repair(ended: Sequence[datetime], now: datetime, *, pause_s: float) -> bool:
-    """Whether an app may be repaired again: after each repair of a day twice as long a pause.
+def stray_projects(
+    observed: Observed, apps: Collection[str], *, busy: Collection[str], box: str
+) -> list[str]:
+    """The project folders that we rendered into and that no app is run from; only our mark tells them.
 
     Args:
-        ended: when the app's repairs ended, in any order.
+        observed: what there is.
+        apps: the identifiers of the apps that are recorded.
+        busy: those that a job is about to change.
+        box: this box's mark.
+    """
+    return [
+        name
+        for name, files in observed.projects.items()
+        if (files.box, files.app) == (box, name) and name not in apps and name not in busy
+    ]
+
+
+def may_repair(ended: Sequence[datetime], now: datetime, *, pause_s: float) -> bool:
+    """Whether an app may be repaired again: after each try of a day twice as long a pause.
+
+    Args:
+        ended: when what was tried for the app ended, in any order.
         now: the time.
         pause_s: the pause after the first.
     """
@@ -104,7 +134,9 @@ def _of_app(
     networks: Sequence[NetworkState],
     projects: Mapping[str, ProjectFiles],
 ) -> list[str]:
-    if app.state is not AppState.RUNNING or app.desired is not DesiredState.RUNNING:
+    if (broken_off := BROKEN_OFF.get(app.state)) is not None:
+        return [broken_off]
+    if app.desired is not DesiredState.RUNNING:
         return []
     files = projects.get(app.identifier, ProjectFiles(has_compose_file=False, has_snapshot=False))
     words = [] if files.has_compose_file else ["its compose file is gone"]

@@ -84,6 +84,15 @@ def ports_of_ours(run_dir: Path) -> frozenset[int]:
         return parse_ports(os.pread(ledger, _TABLE_BYTES, 0).decode())
 
 
+def lost_ports(wanted: Iterable[int], *, table: Path = RESERVED_PORTS) -> frozenset[int]:
+    """Those of the ports that are not in the kernel's list, where we may write it; none where we may not.
+
+    Raises:
+        OSError: the list cannot be read.
+    """
+    return frozenset(wanted) - parse_ports(_read(table)) if os.access(table, os.W_OK) else frozenset()
+
+
 def parse_ports(text: str) -> frozenset[int]:
     """The ports in a list such as `8080,35001-35003`."""
     ports: set[int] = set()

@@ -7,7 +7,7 @@ from typing import Any
 import docker
 import pytest
 
-from homeport.host.ports import add_reserved_port
+from homeport.host.ports import RESERVED_PORTS, add_reserved_port, format_ports
 from tests.harness.definitions import pulled_app
 from tests.harness.engine import EngineBox
 from tests.harness.homeport_box import HomeportBox, Json
@@ -168,7 +168,8 @@ def test_ports_claims_and_files_of_no_app_are_given_back_and_its_data_stays(box:
     folder = box.state_dir / "projects" / "gone"
     (folder / "files").mkdir(parents=True)
     (folder / "files" / "mine").write_text("kept")
-    shutil.copy(box.state_dir / "projects" / "steady" / "docker-compose.yml", folder)
+    rendered = (box.state_dir / "projects" / "steady" / "docker-compose.yml").read_text()
+    (folder / "docker-compose.yml").write_text(rendered.replace("homeport.app: steady", "homeport.app: gone"))
     box.sql(
         "INSERT INTO claims (kind, value, identifier, job_id) VALUES ('port', '35677', 'gone', 'no-such-job')"
     )
@@ -183,6 +184,54 @@ def test_ports_claims_and_files_of_no_app_are_given_back_and_its_data_stays(box:
     assert any("projects/gone" in facts.get("files", ()) for facts in told)
     assert any("gone" in facts.get("claims", ()) for facts in told)
     assert any("35678" in facts.get("ports", ()) for facts in told)
+
+
+def test_a_project_folder_of_the_owners_own_is_left_alone(box: HomeportBox) -> None:
+    mine, copied = (box.state_dir / "projects" / name for name in ("mine", "copied"))
+    for folder in (mine, copied):
+        (folder / "definition").mkdir(parents=True)
+        (folder / "definition" / "letter").write_text("dear")
+    (mine / "docker-compose.yml").write_text("services: {web: {image: nginx}}\n")
+    shutil.copy(box.state_dir / "projects" / "steady" / "docker-compose.yml", copied)
+
+    add_reserved_port(35679, run_dir=box.run_dir)  # a comparison that began later gives it back
+    wait_until(lambda: 35679 not in reserved_ports(), what="a comparison", timeout_s=20)
+
+    for folder in (mine, copied):
+        assert (folder / "definition" / "letter").read_text() == "dear"
+        assert (folder / "docker-compose.yml").exists()
+        shutil.rmtree(folder)
+
+
+def test_a_port_that_was_taken_out_of_the_kernels_list_by_hand_is_reserved_again(box: HomeportBox) -> None:
+    before = len(box.events("box.repaired"))
+
+    RESERVED_PORTS.write_text(format_ports(reserved_ports() - {35650}) + "\n")
+
+    wait_until(lambda: 35650 in reserved_ports(), what="the app's port is back", timeout_s=20)
+    wait_until(lambda: len(box.events("box.repaired")) > before, what="it is told", timeout_s=20)
+    told = [event["facts"] for event in box.events("box.repaired")[before:]]
+    assert told == [{"reserved": ["35650"]}]
+
+
+def test_an_app_whose_uninstall_was_broken_off_is_uninstalled_and_keeps_its_data(
+    box: HomeportBox, engine_box: EngineBox
+) -> None:
+    box.succeed(box.install("steady", identifier="half", app_id=652))
+    mine = box.state_dir / "projects" / "half" / "files" / "mine"
+    mine.write_text("kept")
+
+    box.sql("UPDATE apps SET state = 'uninstalling', desired = 'stopped' WHERE identifier = 'half'")
+    wait_until(
+        lambda: box.sql("SELECT * FROM apps WHERE identifier = 'half'") == [], what="no app", timeout_s=30
+    )
+
+    (job,) = [job for job in box.get("/v1/jobs?app=half")["items"] if job["kind"] == "uninstall"]
+    assert box.succeed(job)["parameters"]["found"] == ["its uninstall was broken off"]
+    assert mine.read_text() == "kept"
+    with pytest.raises(docker.errors.NotFound):
+        container(engine_box, "half")
+    assert 35652 not in reserved_ports()
 
 
 def test_an_app_that_a_job_is_about_to_change_is_left_to_the_job(

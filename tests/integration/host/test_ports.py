@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from homeport.host.ports import RESERVED_PORTS, add_reserved_port, listener_on, parse_ports
+from homeport.host.ports import RESERVED_PORTS, add_reserved_port, listener_on, lost_ports, parse_ports
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -41,6 +41,38 @@ print(table.read_text().strip())
 """)
 
     assert printed.split() == ["8080,35001-35004,40000", "8080,35002-35004"]
+
+
+def test_a_port_that_somebody_took_out_is_missed_and_is_ours_again(tmp_path: Path) -> None:
+    printed = _in_a_network_of_its_own(f"""
+from pathlib import Path
+from homeport.host.ports import *
+from homeport.host.ports import RESERVED_PORTS as table
+run_dir = Path({str(tmp_path)!r})
+for port in (35001, 35002):
+    add_reserved_port(port, run_dir=run_dir)
+print(sorted(lost_ports((35001, 35002))))
+table.write_text("8080,35002\\n")
+print(sorted(lost_ports((35001, 35002))))
+add_reserved_port(35001, run_dir=run_dir)
+print(sorted(lost_ports((35001, 35002))), table.read_text().strip())
+drop_reserved_port(35001, run_dir=run_dir)
+print(table.read_text().strip())
+""")
+
+    assert printed.splitlines() == ["[]", "[35001]", "[] 8080,35001-35002", "8080,35002"]
+
+
+def test_no_port_is_missed_in_a_list_that_may_not_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = tmp_path / "table"
+    table.write_text("8080\n")
+    assert lost_ports([35001], table=table) == {35001}
+
+    monkeypatch.setattr(os, "access", lambda _path, mode: not mode & os.W_OK)  # root may write anywhere
+
+    assert lost_ports([35001], table=table) == frozenset()
 
 
 def test_a_list_longer_than_a_page_keeps_every_entry(tmp_path: Path) -> None:

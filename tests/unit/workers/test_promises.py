@@ -10,6 +10,8 @@ import threading
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 from uuid import uuid4
 
 import pytest
@@ -27,9 +29,11 @@ from sqlalchemy import select
 
 from compose.values import COMPOSE_FILE, SNAPSHOT
 from homeport.errors import LeaseLostError, NotFoundError, NotPossibleNowError, TakenError
+from homeport.host.engine import Engine
 from homeport.models import AppState, Job, JobKind, Queue
 from homeport.names import project_name
 from homeport.state import accept, jobs, leases, repairs
+from homeport.state.doorbell import Doorbell
 from homeport.state.journal import JobJournal
 from homeport.state.leases import Lease
 from homeport.state.schema import CLAIMS, EVENTS, JOBS
@@ -37,9 +41,8 @@ from tests.harness.fuzz import EXAMPLES
 from tests.unit.workers.conftest import NOW, Household
 from workers.job_run import JobRun
 from workers.lease_keeper import RunningControl, UndoingControl
-from workers.observation import observe
 from workers.operations import engine_wait, operations_with
-from workers.reconciliation import find_differences
+from workers.steward.reconcile import Reconciler
 
 WORKER = "one process with many threads"
 NAMES = ("notes", "diary")
@@ -57,6 +60,13 @@ class Box(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp(prefix="homeport-machine-"))
         self.household = Household(self.folder)
         self.machine = self.household.machine
+        self.reconciler = Reconciler(
+            settings=self.household.settings,
+            database=self.household.database,
+            doorbell=cast("Doorbell", SimpleNamespace(announce=lambda *_channel: True)),
+            engine=cast("Engine", self.machine.engine),
+            now=lambda: NOW,
+        )
         self.accepted: list[str] = []
         self.ended: dict[str, str] = {}
         self.late: list[Lease] = []
@@ -156,19 +166,11 @@ class Box(RuleBasedStateMachine):
 
     @rule()
     def reconcile(self) -> None:
-        """The steward compares."""
-        database = self.household.database
-        with database.read() as connection:
-            wanted = repairs.wanted(connection)
-        observed = observe(self.machine.engine, self.household.settings)  # type: ignore[arg-type] # the fake
-        for name, words in find_differences(observed, wanted.apps, busy=wanted.busy).items():
-            with database.write() as connection:
-                job = repairs.accept_repair(
-                    connection, job_id=uuid4().hex, identifier=name, is_orphan=name not in wanted.apps,
-                    found=words, now=NOW,
-                )  # fmt: skip
-            if job is not None:
-                self.accepted.append(job.id)
+        """The steward compares, as if Homeport had just started: no repair waits for its pause."""
+        self.reconciler.turn(is_fresh=True)
+        with self.household.database.read() as connection:
+            queued = connection.execute(select(JOBS.c.id).order_by(JOBS.c.seq)).scalars()
+            self.accepted += [job_id for job_id in queued if job_id not in self.accepted]
 
     @invariant()
     def what_was_accepted_is_there(self) -> None:
@@ -179,7 +181,7 @@ class Box(RuleBasedStateMachine):
                 kind: list(connection.execute(select(EVENTS.c.job).where(EVENTS.c.kind == kind)).scalars())
                 for kind in ("job.finished", "app.installed", "app.uninstalled", "box.repaired")
             }
-        assert set(self.accepted) == rows.keys()
+        assert set(self.accepted) <= rows.keys()  # an uninstall that is put back queues a repair by itself
         for job_id, state in self.ended.items():
             assert rows[job_id].state == state, "a job that has ended stays so"
         self.ended = {job_id: row.state for job_id, row in rows.items() if row.state.is_terminal}
@@ -377,17 +379,14 @@ class Box(RuleBasedStateMachine):
         self.finish_all()
         with self.household.database.read() as connection:
             wanted = repairs.wanted(connection)
-        running = {name: app for name, app in wanted.apps.items() if app.state is AppState.RUNNING}
-        others = wanted.apps.keys() - running.keys()  # whose uninstall has failed: it can be asked for again
+        running = wanted.apps
+        assert {app.state for app in running.values()} <= {AppState.RUNNING}
         engine = self.machine.engine
         services = [(one.labels["homeport.app"], one.service) for one in engine.live.values()]
         assert {(name, service) for name in running for service in ("web", "db")} <= set(services)
-        assert {name for name, _ in services} <= running.keys() | others
-        assert {name.partition("_")[0] for name in engine.nets} <= {project_name(one) for one in wanted.apps}
+        assert {name for name, _ in services} <= running.keys()
+        assert {name.partition("_")[0] for name in engine.nets} <= {project_name(one) for one in running}
         assert self.machine.reserved >= {app.host_port for app in running.values()}
-        for name in others:
-            self.uninstall(name, purge=False)
-        self.finish_all()
         self.what_was_accepted_is_there()
         self.data_is_kept()
 

@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 
 from homeport.host.engine_values import ContainerState, NetworkState
 from homeport.models import App, AppState, DesiredState, Limits
-from workers.reconciliation import Observed, ProjectFiles, find_differences, may_repair
+from workers.reconciliation import (
+    Observed,
+    ProjectFiles,
+    find_differences,
+    may_repair,
+    stray_projects,
+)
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 REPLACE = "com.docker.compose.replace"
@@ -133,16 +139,44 @@ def test_what_a_job_is_about_to_change_is_left_alone(apps: Mapping[str, App]) ->
     assert find_differences(replace(WHOLE, containers=[container("web")]), apps, busy={"notes"}) == {}
 
 
+def test_an_app_that_is_not_to_run_is_left_alone() -> None:
+    assert find_differences(Observed(), {"notes": app(desired=DesiredState.STOPPED)}) == {}
+
+
 @pytest.mark.parametrize(
-    "fields",
+    ("fields", "words"),
     [
-        {"state": AppState.INSTALLING},
-        {"state": AppState.UNINSTALLING},
-        {"desired": DesiredState.STOPPED},
+        ({"state": AppState.INSTALLING}, "its install was broken off"),
+        (
+            {"state": AppState.UNINSTALLING, "desired": DesiredState.STOPPED},
+            "its uninstall was broken off",
+        ),
     ],
 )
-def test_an_app_that_is_not_to_run_is_left_alone(fields: Mapping[str, Any]) -> None:
-    assert find_differences(Observed(), {"notes": app(**fields)}) == {}
+@pytest.mark.parametrize("seen", [Observed(), WHOLE])
+def test_an_app_that_no_job_brings_to_an_end_was_broken_off(
+    fields: Mapping[str, Any], words: str, seen: Observed
+) -> None:
+    apps = {"notes": app(**fields)}
+
+    assert find_differences(seen, apps) == {"notes": (words,)}
+    assert find_differences(seen, apps, busy={"notes"}) == {}
+
+
+def test_a_project_is_nobodys_by_our_mark_alone() -> None:
+    ours = replace(FILES, box="/srv/homeport", app="gone")
+    projects = {
+        "gone": ours,
+        "unmarked": FILES,
+        "renamed": ours,
+        "theirs": replace(ours, box="/srv/other", app="theirs"),
+        "notes": replace(ours, app="notes"),
+        "wiki": replace(ours, app="wiki"),
+    }
+
+    found = stray_projects(Observed(projects=projects), {"notes"}, busy={"wiki"}, box="/srv/homeport")
+
+    assert found == ["gone"]
 
 
 NAMES = st.sampled_from(["notes", "wiki", "blog"])
@@ -195,7 +229,5 @@ def ended(*hours_ago: float) -> list[datetime]:
         ((25, 30, 40, 50), True),
     ],
 )
-def test_after_each_repair_of_a_day_the_pause_is_twice_as_long(
-    hours_ago: tuple[float, ...], may: bool
-) -> None:
+def test_after_each_try_of_a_day_the_pause_is_twice_as_long(hours_ago: tuple[float, ...], may: bool) -> None:
     assert may_repair(ended(*hours_ago), NOW, pause_s=3600) is may

@@ -1,11 +1,13 @@
 """When Docker is compared with the database."""
 
+from collections.abc import Callable
+from threading import Thread
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from homeport.errors import EngineUnavailableError
+from homeport.errors import EngineRefusedError, EngineUnavailableError, StateUnavailableError
 from workers.steward.reconcile import Reconciler, Rounds
 
 
@@ -14,15 +16,23 @@ class Engine:
 
     def __init__(self) -> None:
         self.is_up = True
+        self.error: Exception | None = None
+        self.on_settings: Callable[[], None] = lambda: None
         self.now = 0.0
         self.compared: list[float] = []
         self.fresh: list[float] = []
-        given: Any = SimpleNamespace(
-            engine=self, settings=SimpleNamespace(reconcile_s=300), turn=self.compare
-        )
+        given: Any = SimpleNamespace(engine=self, settings=self, turn=self.compare)
         self.rounds = Rounds(cast("Reconciler", given), clock=lambda: self.now)
 
+    @property
+    def reconcile_s(self) -> float:
+        """The setting, which a turn reads between looking whether it is due and saying when the next is."""
+        self.on_settings()
+        return 300
+
     def compare(self, *, is_fresh: bool) -> None:
+        if self.error is not None:
+            raise self.error
         if not self.is_up:
             raise EngineUnavailableError("Docker does not answer.")
         self.compared.append(self.now)
@@ -88,13 +98,63 @@ def test_an_engine_that_goes_away_during_a_comparison_is_compared_again() -> Non
     assert engine.compared == engine.fresh == [1, 6]
 
 
-def test_a_comparison_that_fails_stays_due() -> None:
+@pytest.mark.parametrize("error", [EngineUnavailableError, EngineRefusedError, StateUnavailableError])
+def test_a_comparison_that_decided_nothing_stays_due(error: type[Exception]) -> None:
     engine = Engine()
-    engine.is_up = False
-    with pytest.raises(EngineUnavailableError):
+    engine.error = error("It does not answer.")
+    with pytest.raises(error):
         engine.rounds.turn()
 
-    engine.is_up = True
+    engine.error = None
     engine.pass_time(1)
 
     assert engine.compared == engine.fresh == [1]
+
+
+def test_a_comparison_that_fails_otherwise_is_made_again_in_its_time_and_no_repair_in_it_is_urgent() -> None:
+    engine = Engine()
+    engine.error = PermissionError(1, "Operation not permitted")
+    with pytest.raises(PermissionError):
+        engine.rounds.turn()
+
+    engine.error = None
+    engine.pass_time(310)
+
+    assert engine.compared == [300]
+    assert engine.fresh == []
+
+
+def test_an_engine_that_goes_away_as_a_comparison_begins_is_compared_soon_again() -> None:
+    engine = Engine()
+    watching = Thread(target=engine.go_away_for_a_moment)
+
+    def go_away() -> None:
+        if not watching.is_alive():
+            watching.start()
+            watching.join(0.2)  # it may write nothing between what the turn reads and what it writes
+
+    engine.on_settings = go_away
+
+    engine.rounds.turn()
+    watching.join()
+    engine.on_settings = lambda: None
+    engine.pass_time(10)
+
+    assert engine.compared == engine.fresh == [0, 5]
+
+
+def test_an_engine_that_goes_away_and_is_missed_by_a_comparison_gets_its_time() -> None:
+    engine = Engine()
+
+    def compare(*, is_fresh: bool) -> None:
+        engine.rounds._reconciler.__dict__["turn"] = engine.compare
+        engine.go_away_for_a_moment()
+        raise EngineUnavailableError("Docker does not answer.")
+
+    engine.rounds._reconciler.__dict__["turn"] = compare
+    with pytest.raises(EngineUnavailableError):
+        engine.rounds.turn()
+
+    engine.pass_time(10)
+
+    assert engine.compared == engine.fresh == [5]

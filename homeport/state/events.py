@@ -40,6 +40,12 @@ def events_after(
     return [_event(row) for row in conn.execute(query)]
 
 
+def has_told(conn: Connection, kind: EventKind, *, job: str) -> bool:
+    """Whether the job has told that already."""
+    query = select(EVENTS.c.seq).where(EVENTS.c.job == job, EVENTS.c.kind == kind.value).limit(1)
+    return conn.execute(query).first() is not None
+
+
 def latest_seq(conn: Connection) -> int:
     """The place of the newest event; 0 where there is none."""
     return int(conn.execute(select(func.coalesce(func.max(EVENTS.c.seq), 0))).scalar_one())

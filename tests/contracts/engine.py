@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from compose.values import APP_LABEL, BOX_LABEL, COMPOSE_FILE
-from homeport.errors import PullFailedError
+from homeport.errors import EngineUnavailableError, PullFailedError
 
 TWO_SERVICES = """\
 services:
@@ -27,9 +27,13 @@ class Go:
 
 @dataclass(frozen=True, kw_only=True)
 class Yard:
-    """An engine, a runner of projects on it, and one project that was rendered and written for it."""
+    """An engine, a runner of projects on it, and one project that was rendered and written for it.
+
+    `away` is an engine that is not there.
+    """
 
     engine: Any
+    away: Any
     projects: Any
     project_dir: Path
     project: str
@@ -164,6 +168,26 @@ def an_image_that_no_registry_has_is_not_there_and_cannot_be_pulled(yard: Yard) 
         )
 
 
+def an_engine_that_is_away_says_so_whatever_it_is_asked(yard: Yard) -> None:
+    """Nothing is taken for absent because nobody answers."""
+    away = yard.away
+    for ask in (
+        away.containers,
+        away.networks,
+        away.volumes,
+        lambda: away.project_containers("any"),
+        lambda: away.container_named("any"),
+        lambda: away.publisher_of(80, "tcp"),
+        lambda: away.image("any:1"),
+        lambda: away.remove_image("any:1"),
+        lambda: away.remove_container("any"),
+        lambda: away.remove_network("any"),
+        lambda: away.pull("any:1", on_progress=lambda _progress: None, control=Go(), stall_s=5, ceiling_s=5),
+    ):
+        with pytest.raises(EngineUnavailableError):
+            ask()
+
+
 CONTRACT: tuple[Callable[[Yard], None], ...] = (
     everything_is_there_after_create_and_the_same_after_up,
     what_is_made_carries_our_labels,
@@ -172,4 +196,5 @@ CONTRACT: tuple[Callable[[Yard], None], ...] = (
     a_container_that_is_missing_is_made_again_and_the_others_stay,
     removing_what_is_not_there_is_no_error,
     an_image_that_no_registry_has_is_not_there_and_cannot_be_pulled,
+    an_engine_that_is_away_says_so_whatever_it_is_asked,
 )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from homeport.host.engine import Engine
 from tests.contracts.engine import CONTRACT, TWO_SERVICES, Yard
 from tests.harness.engine import EngineBox
 from tests.system.projects import IMAGE, scratch
@@ -18,6 +19,7 @@ def yard(engine_box: EngineBox, tmp_path: Path) -> Iterator[Yard]:
     ) as project:
         yield Yard(
             engine=project.engine,
+            away=Engine(f"unix://{tmp_path}/nothing-listens-here.sock"),
             projects=project.runner,
             project_dir=project.facts.project_dir,
             project=project.project,

@@ -239,16 +239,18 @@ def wait_until_healthy(context: RepairContext, run: StepRun) -> None:
 
 
 def record_repaired(context: RepairContext, run: StepRun) -> None:
-    """Says what was put right."""
-    if not context.found or run.record.get("told"):
+    """Says what was put right, once."""
+    if not context.found:
         return
+    job_id = context.running.job.id
     with context.running.writing() as connection:
+        if events.has_told(connection, EventKind.BOX_REPAIRED, job=job_id):
+            return
         events.append(
             connection,
             EventKind.BOX_REPAIRED,
             app=context.identifier,
-            job=context.running.job.id,
+            job=job_id,
             facts={"found": list(context.found)},
             now=context.tools.now(),
         )
-    run.save(told=True)

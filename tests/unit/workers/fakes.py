@@ -75,12 +75,14 @@ class FakeEngine:
         self, reference: str, *, on_progress: Callable[[PullProgress], None], control: Control, **_limits: Any
     ) -> ImageState:
         control.check()
+        self.version()
         if reference not in self.registry:
             raise PullFailedError(f"{reference} could not be pulled.", image=reference)
         self.images[reference] = image_state(reference)
         return self.images[reference]
 
     def remove_image(self, reference: str) -> None:
+        self.version()
         self.images.pop(reference, None)
 
     def containers(self, labels: Mapping[str, str] | Sequence[str] = ()) -> list[ContainerState]:
@@ -103,12 +105,14 @@ class FakeEngine:
         return [one for one in self.containers() if one.project == project]
 
     def publisher_of(self, port: int, protocol: str) -> ContainerState | None:
+        self.version()
         published = [{"HostIp": "0.0.0.0", "HostPort": str(port)}]
         return next(
             (one for one in self.live.values() if one.network_ports.get(f"80/{protocol}") == published), None
         )
 
     def container_named(self, name: str) -> ContainerState | None:
+        self.version()
         return self.live.get(name)
 
     def networks(self, labels: Mapping[str, str] | Sequence[str] = ()) -> list[NetworkState]:
@@ -175,6 +179,7 @@ class FakeProjects:
             del self._engine.nets[name]
 
     def volumes(self, project: str) -> tuple[str, ...]:
+        self._engine.version()
         return tuple(name for name in self._engine.vols if name.startswith(f"{project}_"))
 
     def remove_volumes(self, project: str, *, only: Sequence[str] | None = None) -> tuple[str, ...]:
@@ -236,6 +241,7 @@ class Machine:
 
     def _build(self, request: BuildRequest, *, control: Control, **_rest: Any) -> BuiltImage:
         control.check()
+        self.engine.version()
         self.requests.append(request)
         self.on_build()
         self.engine.images[request.tag] = image_state(request.tag, request.labels)

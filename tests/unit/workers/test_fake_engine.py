@@ -23,9 +23,11 @@ def yard(tmp_path: Path) -> Yard:
             service["container_name"] = "fake"
     document |= {"networks": {"default": {"labels": boxed}}, "volumes": {"store": {"labels": labels}}}
     (tmp_path / COMPOSE_FILE).write_text(yaml.safe_dump(document))
-    engine = FakeEngine()
+    engine, away = FakeEngine(), FakeEngine()
+    away.is_up = False
     return Yard(
         engine=engine,
+        away=away,
         projects=FakeProjects(engine),
         project_dir=tmp_path,
         project="homeport-fake",
@@ -41,7 +43,7 @@ def test_the_fake_keeps_the_contract(clause: object, yard: Yard) -> None:
     clause(yard)
 
 
-def test_an_engine_that_is_away_says_so_whatever_it_is_asked(yard: Yard) -> None:
+def test_a_project_whose_engine_is_away_says_so(yard: Yard) -> None:
     yard.engine.is_up = False
     for ask in (yard.create, yard.up, yard.down, yard.containers, yard.networks, yard.volumes):
         with pytest.raises(EngineUnavailableError):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
-from itertools import islice
+from itertools import dropwhile, islice
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -113,11 +113,18 @@ def next_slot(expression: str, after: datetime, zone: tzinfo) -> datetime | None
 
 def newest_slot(expression: str, upto: datetime, zone: tzinfo) -> datetime | None:
     """The last slot that is not later than that moment."""
-    local = (upto + timedelta(seconds=1)).astimezone(zone)
-    found = next(_turned_utc(CronSim(expression, local, reverse=True)), None)
-    while found is not None and found > upto:  # a slot of the hour that is left out comes after it
-        found = newest_slot(expression, found - timedelta(minutes=1), zone)
+    begin = upto + timedelta(seconds=1)
+    while (found := _slot_before(expression, begin, zone)) is not None and found > upto:
+        begin -= timedelta(minutes=1)  # a slot of the hour that is left out comes after it
+    # in the hour that comes twice, what is later on the clock than that moment may have come an hour ago
+    while found is not None and (later := next_slot(expression, found, zone)) is not None and later <= upto:
+        found = later
     return found
+
+
+def is_settling(now: Reading) -> bool:
+    """Whether the clock may still be that of a machine that does not keep time while off, until it is set."""
+    return now.since_boot_s < SETTLING_S
 
 
 def jumped_from(before: Reading | None, now: Reading) -> datetime | None:
@@ -125,7 +132,7 @@ def jumped_from(before: Reading | None, now: Reading) -> datetime | None:
 
     After a boot it is being set, which is no jump: what was missed until then was missed by being off.
     """
-    if before is None or now.since_boot_s < before.since_boot_s or now.since_boot_s < SETTLING_S:
+    if before is None or now.since_boot_s < before.since_boot_s or is_settling(now):
         return None
     expected = before.wall + timedelta(seconds=now.since_boot_s - before.since_boot_s)
     return expected if now.wall - expected > timedelta(seconds=JUMP_S) else None
@@ -138,6 +145,7 @@ def decide(
     zone: tzinfo,
     *,
     expected: datetime | None = None,
+    may_go_back: bool = True,
 ) -> Decision | None:
     """What is to be done about a schedule; None where nothing is.
 
@@ -147,13 +155,14 @@ def decide(
         now: what the clock shows.
         zone: the schedule's time zone.
         expected: what it would show had it not jumped forward; None where it has not.
+        may_go_back: whether a clock that is behind all that is settled counts; not while it `is_settling`.
     """
     newest = newest_slot(expression, now, zone)
     if reached is None:
         return Decision(reached=newest or now)
     following = next_slot(expression, now, zone)
     if following is not None and reached > following:  # settled by a clock that was ahead by more than a slot
-        return Decision(reached=newest or now)
+        return Decision(reached=newest or now) if may_go_back else None
     if newest is None or newest <= reached:
         return None
     if expected is None:
@@ -168,7 +177,13 @@ def decide(
 
 
 def _slots(expression: str, after: datetime, zone: tzinfo) -> Iterator[datetime]:
-    return _turned_utc(CronSim(expression, after.astimezone(zone)))
+    """The slots later than that moment; in an hour that comes again, cronsim begins with those it had."""
+    found = _turned_utc(CronSim(expression, after.astimezone(zone)))
+    return dropwhile(lambda slot: slot <= after, found)
+
+
+def _slot_before(expression: str, moment: datetime, zone: tzinfo) -> datetime | None:
+    return next(_turned_utc(CronSim(expression, moment.astimezone(zone), reverse=True)), None)
 
 
 def _turned_utc(found: CronSim) -> Iterator[datetime]:

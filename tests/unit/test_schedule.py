@@ -14,6 +14,7 @@ from homeport.schedule import (
     Reading,
     Work,
     decide,
+    is_settling,
     jumped_from,
     newest_slot,
     next_slot,
@@ -30,13 +31,24 @@ def settings(**given: str) -> Settings:
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NIGHTLY = "30 3 * * *"
-EXPRESSIONS = ["30 3 * * *", "30 2 * * *", "0 * * * *", "41 4 * * 0", "*/7 1-5 * * 1-5", "0 0 31 * *"]
-ZONES = [ZoneInfo("Europe/Berlin"), ZoneInfo("America/New_York"), ZoneInfo("Asia/Kathmandu"), UTC]
-MOMENTS = st.datetimes(datetime(2025, 1, 1), datetime(2028, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - naive bounds
+NEW_YORK = ZoneInfo("America/New_York")
+EXPRESSIONS = [
+    *("30 3 * * *", "30 2 * * *", "0 * * * *", "41 4 * * 0", "*/7 1-5 * * 1-5", "0 0 31 * *"),
+    *("10,30 2 * * *", "15,45 1 * * *", "5-50/15 1,2 * * *", "0,59 1-3 * * *"),
+]
+ZONES = [BERLIN, NEW_YORK, ZoneInfo("Europe/London"), ZoneInfo("Asia/Kathmandu"), UTC]
 
 
 def at(day: int, hour: int, minute: int = 0, month: int = 6) -> datetime:
     return datetime(2026, month, day, hour, minute, tzinfo=UTC)
+
+
+CLOCKS_ARE_PUT = [at(8, 7, month=3), at(29, 1, month=3), at(25, 1, month=10), at(1, 6, month=11)]
+NEAR = timedelta(hours=3)
+MOMENTS = st.one_of(
+    st.datetimes(datetime(2025, 1, 1), datetime(2028, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001 - naive bounds
+    st.builds(datetime.__add__, st.sampled_from(CLOCKS_ARE_PUT), st.timedeltas(-NEAR, NEAR)),
+)
 
 
 @given(moment=MOMENTS, expression=st.sampled_from(EXPRESSIONS), zone=st.sampled_from(ZONES))
@@ -107,6 +119,63 @@ def test_a_slot_of_the_hour_that_comes_twice_comes_once() -> None:
     assert next_slot("30 2 * * *", first, BERLIN) == at(26, 1, 30, month=10)
 
 
+@pytest.mark.parametrize(
+    ("expression", "zone", "slots"),
+    [
+        ("30 2 * * *", BERLIN, [at(25, 0, 30, month=10)]),
+        ("10,30 2 * * *", BERLIN, [at(25, 0, 10, month=10), at(25, 0, 30, month=10)]),
+        ("10,30 1 * * *", NEW_YORK, [at(1, 5, 10, month=11), at(1, 5, 30, month=11)]),
+        ("15,45 1 * * *", ZoneInfo("Europe/London"), [at(25, 0, 15, month=10), at(25, 0, 45, month=10)]),
+        (
+            "5-50/15 2 * * *",
+            BERLIN,
+            [at(25, 0, minute, month=10) for minute in (5, 20, 35, 50)],
+        ),
+        (
+            "*/30 2 * * *",  # what repeats all the time goes on in both hours
+            BERLIN,
+            [at(25, hour, minute, month=10) for hour in (0, 1) for minute in (0, 30)],
+        ),
+    ],
+)
+def test_in_the_hour_that_comes_twice_each_slot_is_run_once_at_its_time_and_the_next_one_lies_ahead(
+    expression: str, zone: ZoneInfo, slots: list[datetime]
+) -> None:
+    now = slots[0] - timedelta(hours=2)
+    reached, runs = newest_slot(expression, now, zone), list[tuple[datetime, datetime | None]]()
+    while now < slots[-1] + timedelta(hours=3):
+        now += timedelta(minutes=1)
+        following = next_slot(expression, now, zone)
+        assert following is not None
+        assert following > now
+        if (decision := decide(expression, reached, now, zone)) is not None:
+            runs.append((now, decision.run))
+            reached = decision.reached
+
+    assert runs == [(slot, slot) for slot in slots]
+
+
+def test_slots_that_were_missed_in_the_first_of_the_two_hours_are_caught_up_in_the_second() -> None:
+    settled, slot = at(24, 0, 30, month=10), at(25, 0, 30, month=10)
+    twice = at(25, 1, 10, month=10)  # 02:10 in Berlin, for the second time
+
+    assert decide("30 2 * * *", None, twice, BERLIN) == Decision(reached=slot)
+    assert decide("30 2 * * *", settled, twice, BERLIN) == Decision(reached=slot, run=slot)
+    assert decide("30 2 * * *", slot, twice, BERLIN) is None
+    assert decide("30 2 * * *", settled, twice, BERLIN, expected=at(25, 0, 10, month=10)) == Decision(
+        reached=slot, passed_over=1
+    )
+
+
+def test_where_the_clock_is_put_between_full_hours_a_newest_slot_is_found_also() -> None:
+    second_coming = at(4, 14, 14, month=4)  # 02:59 in Chatham, where 03:45 became 02:45
+
+    newest = newest_slot("0,59 */2 * * *", second_coming, ZoneInfo("Pacific/Chatham"))
+
+    assert newest is not None
+    assert newest <= second_coming
+
+
 def test_a_new_schedule_begins_with_its_next_slot() -> None:
     assert decide(NIGHTLY, None, at(10, 12), UTC) == Decision(reached=at(10, 3, 30))
 
@@ -147,6 +216,30 @@ def test_a_clock_that_was_far_ahead_does_not_silence_a_schedule() -> None:
     in_2040 = datetime(2040, 1, 1, 3, 30, tzinfo=UTC)
 
     assert decide(NIGHTLY, in_2040, at(10, 12), UTC) == Decision(reached=at(10, 3, 30))
+
+
+def test_a_clock_that_goes_back_by_more_than_a_slot_was_wrong_and_its_slots_come_again() -> None:
+    began_anew = decide("0 * * * *", at(10, 12), at(10, 10, 5), UTC)
+
+    assert began_anew == Decision(reached=at(10, 10))
+    assert decide("0 * * * *", began_anew.reached, at(10, 11), UTC) == Decision(
+        reached=at(10, 11), run=at(10, 11)
+    )
+
+
+def test_a_clock_that_may_yet_be_set_takes_back_nothing_that_is_settled() -> None:
+    in_2025 = datetime(2025, 1, 1, tzinfo=UTC)
+
+    assert decide(NIGHTLY, at(10, 3, 30), in_2025, UTC, may_go_back=False) is None
+    assert decide(NIGHTLY, at(10, 3, 30), at(10, 12), UTC, may_go_back=False) is None
+    assert decide(NIGHTLY, at(9, 3, 30), at(10, 12), UTC, may_go_back=False) == Decision(
+        reached=at(10, 3, 30), run=at(10, 3, 30)
+    )
+
+
+def test_the_clock_may_yet_be_set_for_a_while_after_a_boot() -> None:
+    assert is_settling(Reading(wall=at(10, 12), since_boot_s=20))
+    assert not is_settling(Reading(wall=at(10, 12), since_boot_s=SETTLING_S))
 
 
 LATER = SETTLING_S + 1000

@@ -25,6 +25,7 @@ from homeport.schedule import (
     Schedule,
     Work,
     decide,
+    is_settling,
     jumped_from,
     schedules_of,
     time_zone_of,
@@ -70,7 +71,12 @@ class Scheduler:
             with self.database.read() as connection:
                 seen = reached_by(connection, schedule)
             decision = decide(
-                schedule.expression, seen.slot if seen else None, now.wall, zone, expected=expected
+                schedule.expression,
+                seen.slot if seen else None,
+                now.wall,
+                zone,
+                expected=expected,
+                may_go_back=not is_settling(now),
             )
             if decision is None:
                 continue

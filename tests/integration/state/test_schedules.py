@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection, update
 
 from homeport.models import CatalogKind, Job, JobState
-from homeport.schedule import Reading, Schedule, Work
+from homeport.schedule import SETTLING_S, Reading, Schedule, Work
 from homeport.settings import Settings
 from homeport.state.accept import accept_history
 from homeport.state.catalogs import add_catalog
@@ -40,6 +40,10 @@ class Clock:
         self.reading = Reading(
             wall=self.reading.wall + moved, since_boot_s=self.reading.since_boot_s + moved.total_seconds()
         )
+
+    def boots(self, shows: datetime) -> None:
+        """The box was off, and its clock shows that twenty seconds later."""
+        self.reading = Reading(wall=shows, since_boot_s=20)
 
     def jumps(self, **time: float) -> None:
         self.reading = replace(self.reading, wall=self.reading.wall + timedelta(**time))
@@ -80,6 +84,13 @@ def begun(settings: Settings, database: Database, clock: Clock) -> Scheduler:
     """A steward's, just started; its doorbell rings nobody."""
     doorbell = Doorbell("unix:///nowhere/valkey.sock")
     return Scheduler(settings=settings, database=database, doorbell=doorbell, clock=clock)
+
+
+def rebooted(settings: Settings, database: Database, clock: Clock, *, shows: datetime) -> Scheduler:
+    """The steward's of a box that has just booted, with a clock that shows that."""
+    (settings.run_dir / "clock.json").unlink()  # a boot empties the folder
+    clock.boots(shows)
+    return begun(settings, database, clock)
 
 
 def history_jobs(database: Database) -> list[Job]:
@@ -152,14 +163,53 @@ def test_a_refresh_is_not_queued_where_there_is_nothing_to_fetch(
 
 def test_downtime_is_caught_up_once(settings: Settings, database: Database, clock: Clock) -> None:
     begun(settings, database, clock).turn()
-    (settings.run_dir / "clock.json").unlink()  # a boot empties the folder
-    clock.passes(days=9)
-    clock.reading = replace(clock.reading, since_boot_s=30)
 
-    again = begun(settings, database, clock)
+    again = rebooted(settings, database, clock, shows=NOW + timedelta(days=9))
     first, second = again.turn(), again.turn()
 
     assert ([job.subject for job in first], second) == (["box:history"], [])
+
+
+@pytest.mark.parametrize("is_late", [False, True], ids=["soon after the boot", "long after it"])
+def test_a_slot_that_has_run_is_not_run_again_by_a_box_whose_clock_is_set_after_its_boot(
+    settings: Settings, database: Database, clock: Clock, is_late: bool
+) -> None:
+    slot, noon = SLOT + timedelta(days=1), NOW + timedelta(days=1)
+    before = begun(settings, database, clock)
+    before.turn()
+    clock.passes(days=1)
+    assert [job.subject for job in before.turn()] == ["box:history"]
+    end_all(database)
+
+    scheduler = rebooted(settings, database, clock, shows=datetime(2025, 1, 1, tzinfo=UTC))
+    assert scheduler.turn() == []
+    if is_late:
+        clock.passes(seconds=SETTLING_S)
+        assert scheduler.turn() == []
+    clock.passes(seconds=5)
+    clock.jumps(seconds=(noon - clock().wall).total_seconds())
+
+    assert scheduler.turn() == []
+    with database.read() as connection:
+        reached = reached_by(connection, NIGHTLY)
+    assert reached is not None
+    assert reached.slot == slot
+    clock.passes(days=1)
+    assert [job.subject for job in scheduler.turn()] == ["box:history"]
+
+
+def test_what_a_box_missed_is_caught_up_once_its_clock_is_set(
+    settings: Settings, database: Database, clock: Clock
+) -> None:
+    begun(settings, database, clock).turn()
+
+    scheduler = rebooted(settings, database, clock, shows=datetime(2025, 1, 1, tzinfo=UTC))
+    assert scheduler.turn() == []
+    clock.passes(seconds=40)
+    clock.jumps(seconds=(NOW + timedelta(days=9) - clock().wall).total_seconds())
+
+    assert [job.subject for job in scheduler.turn()] == ["box:history"]
+    assert scheduler.turn() == []
 
 
 def test_a_steward_that_was_killed_is_no_downtime_of_the_clock(

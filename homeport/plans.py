@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 from homeport.errors import (
@@ -17,11 +18,13 @@ from homeport.errors import (
     LeaseLostError,
     Problem,
     StalledError,
+    StateUnavailableError,
 )
 from homeport.jobs import overall_progress
 from homeport.models import StepRow, StepState
 
 C = TypeVar("C")
+T = TypeVar("T")
 
 
 class Control(Protocol):
@@ -203,11 +206,23 @@ class Outcome:
     problem: Problem | None = None
 
 
+class Persist(Protocol):
+    """Does what a plan that turns back needs the database for; it may be done again from its beginning."""
+
+    def __call__(self, act: Callable[[], T], /) -> T:
+        """What `act` gives."""
+
+
 _PASS_ON = (HandedBackError, LeaseLostError)  # not a failure of the plan: whoever holds the job next goes on
 
 
 def _nowhere(_point: str) -> None:
     """Passes every point."""
+
+
+def _once(act: Callable[[], T], /) -> T:
+    """Does it, and does not try again."""
+    return act()
 
 
 def run_plan(
@@ -220,6 +235,7 @@ def run_plan(
     turned_back: Problem | None = None,
     stall_s: float | None = None,
     passing: Callable[[str], None] = _nowhere,
+    persist: Persist = _once,
 ) -> Outcome:
     """Carries out the plan from its first unfinished step, or goes on undoing it.
 
@@ -233,6 +249,8 @@ def run_plan(
         stall_s: how long a step may go without moving, in seconds; None: for ever.
         passing: called at each boundary of a step with `<step>:begun`, `:acted` (and not yet written down as
             done), `:undoing` or `:undone`.
+        persist: carries out what must not end because the database cannot be written for a moment: saying
+            what failed, and undoing, which goes on with what is not undone. The problem stays the first.
 
     Returns:
         How it ended. After a failure all steps that had begun and have an undo are undone, last first.
@@ -240,14 +258,26 @@ def run_plan(
     Raises:
         HandedBackError: this process is about to end; nothing was undone.
         LeaseLostError: another worker holds the job; nothing more was written.
+        StateUnavailableError: a step could not be written down as done, or `persist` gave up.
     """
+    problem = turned_back or _go_forward(
+        plan, context, journal, control, stall_s=stall_s, passing=passing, persist=persist
+    )
+    if problem is None:
+        return Outcome(ending=Ending.SUCCEEDED)
     if turned_back is None:
-        turned_back = _go_forward(plan, context, journal, control, stall_s=stall_s, passing=passing)
-        if turned_back is None:
-            return Outcome(ending=Ending.SUCCEEDED)
-        journal.undoing(turned_back)
-    problem = _go_back(
-        plan, context, journal, undo_control or _NoControl(), turned_back, stall_s=stall_s, passing=passing
+        persist(partial(journal.undoing, problem))
+    problem = persist(
+        partial(
+            _go_back,
+            plan,
+            context,
+            journal,
+            undo_control or _NoControl(),
+            problem,
+            stall_s=stall_s,
+            passing=passing,
+        )
     )
     ending = Ending.CANCELLED if problem.code == CancelledError.code else Ending.FAILED
     return Outcome(ending=ending, problem=problem)
@@ -261,6 +291,7 @@ def _go_forward(
     *,
     stall_s: float | None,
     passing: Callable[[str], None],
+    persist: Persist,
 ) -> Problem | None:
     """Runs what is unfinished; the problem of the step that failed, if one did."""
     rows = {row.name: row for row in journal.steps()}
@@ -289,7 +320,7 @@ def _go_forward(
             problem = problem_of(error)
             if not isinstance(error, HomeportError):
                 journal.log(f"{type(error).__name__}: {error}")
-            journal.failed(step.name, problem)
+            persist(partial(journal.failed, step.name, problem))
             return problem
         fractions[step.name] = 1.0
         journal.done(step.name, run.record)
@@ -326,7 +357,11 @@ def _go_back(
     stall_s: float | None,
     passing: Callable[[str], None],
 ) -> Problem:
-    """Undoes every step that had begun, last first; the problem, saying what was put back."""
+    """Undoes every step that had begun, last first; the problem, saying what was put back.
+
+    Raises:
+        StateUnavailableError: in any of it; what is not undone is left to the next call.
+    """
     rows = {row.name: row for row in journal.steps()}
     put_back: list[str] = []
     left: list[str] = []
@@ -348,9 +383,9 @@ def _go_back(
             passing(f"{step.name}:undoing")
             step.undo(context, run)
             passing(f"{step.name}:undone")
-        except _PASS_ON:
+        except (*_PASS_ON, StateUnavailableError):
             raise
-        except Exception as error:  # the other undos still have to run
+        except BaseException as error:  # the other undos still have to run
             journal.log(f"undo of {step.name!r} failed: {error}")
             left.append(f"{step.name} ({error})")
             continue

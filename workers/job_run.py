@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from homeport.errors import HandedBackError, LeaseLostError, Problem, StateUnavailableError
@@ -12,6 +13,7 @@ from homeport.models import Job, JobKind, JobState
 from homeport.plans import Control, Ending, Journal, Outcome, Plan, problem_of, run_plan
 from homeport.state import leases
 from homeport.state.database import Database
+from homeport.state.journal import under_lease
 from homeport.state.leases import Lease
 from workers.fail_points import FailPoints, nowhere
 from workers.operation import Operation, OperationContext, RunningJob
@@ -59,14 +61,18 @@ class JobRun:
         """
         context: OperationContext | None = None
         try:
-            running = RunningJob(job=self.job, steps=self.journal.steps)
+            running = RunningJob(
+                job=self.job,
+                steps=self.journal.steps,
+                writing=partial(under_lease, self.database, self.lease),
+            )
             plan, context = operations[self.job.kind](running)
             outcome = self._carry_out(plan, context)
         except _PASS_ON:
             raise
         except BaseException as error:
             _log.exception("%s failed outside its steps", self.job.kind)
-            outcome = Outcome(ending=Ending.FAILED, problem=problem_of(error))
+            outcome = Outcome(ending=Ending.FAILED, problem=self.job.problem or problem_of(error))
         self.fail_points(f"{self.job.kind}:ending")
         self.journal.log(_last_words(outcome))
         return self._persist(lambda: self._finish(outcome, context))
@@ -98,6 +104,7 @@ class JobRun:
             turned_back=turned_back,
             stall_s=self.stall_s,
             passing=lambda point: self.fail_points(f"{self.job.kind}/{point}"),
+            persist=self._persist,
         )
 
     def _finish(self, outcome: Outcome, context: OperationContext | None) -> list[str]:
@@ -115,11 +122,11 @@ class JobRun:
                 now=self.now(),
             )
 
-    def _persist(self, write: Callable[[], T]) -> T:
-        """Writes, and while the database cannot be written tries again, as long as the lease is ours."""
+    def _persist(self, act: Callable[[], T], /) -> T:
+        """Does it, and while the database cannot be written does it again, as long as the lease is ours."""
         while True:
             try:
-                return write()
+                return act()
             except StateUnavailableError as error:
                 _log.warning("the database cannot be written, trying again: %s", error)
             self.make_way()  # what is turned back makes room, and how a job ended must be written down

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -12,10 +12,13 @@ from homeport.errors import (
     LeaseLostError,
     Problem,
     StalledError,
+    StateUnavailableError,
     UnhealthyError,
 )
 from homeport.models import StepRow, StepState
 from homeport.plans import Ending, Plan, Step, StepRun, run_plan
+
+T = TypeVar("T")
 
 NAMES = ("reserve", "fetch", "start", "record")
 
@@ -71,7 +74,7 @@ class Box:
     def __init__(self) -> None:
         self.there: list[str] = []
         self.failing: dict[str, BaseException] = {}
-        self.undo_failing: set[str] = set()
+        self.undo_failing: dict[str, BaseException] = {}
 
     def plan(self) -> "Plan[Box]":
         return Plan(*(Step(name=name, do=self._do, undo=self._undo, weight=2) for name in NAMES))
@@ -88,7 +91,7 @@ class Box:
     @staticmethod
     def _undo(box: "Box", run: StepRun) -> None:
         if run.name in box.undo_failing:
-            raise OSError("no space")
+            raise box.undo_failing[run.name]
         if run.record and run.name in box.there:
             box.there.remove(run.name)
 
@@ -155,10 +158,11 @@ def test_a_cancelled_job_is_undone_and_ends_as_cancelled() -> None:
     assert box.there == []
 
 
-def test_an_undo_that_fails_is_told_and_the_others_still_run() -> None:
+@pytest.mark.parametrize("failure", [OSError("no space"), SystemExit("no space")])
+def test_an_undo_that_fails_is_told_and_the_others_still_run(failure: BaseException) -> None:
     box, journal = Box(), MemoryJournal()
     box.failing["record"] = ValueError("odd")
-    box.undo_failing = {"start"}
+    box.undo_failing = {"start": failure}
 
     outcome = run_plan(box.plan(), box, journal, Going())
 
@@ -166,6 +170,44 @@ def test_an_undo_that_fails_is_told_and_the_others_still_run() -> None:
     assert outcome.problem is not None
     assert outcome.problem.code == "internal_error"
     assert "start (no space)" in outcome.problem.restored
+
+
+def test_an_undo_that_the_database_interrupts_is_persisted_in_and_not_told_as_left() -> None:
+    box, journal = Box(), MemoryJournal()
+    box.failing["record"] = UnhealthyError("It is not healthy.")
+    box.undo_failing = {"start": StateUnavailableError("The database is locked.")}
+    tries = []
+
+    def persist(act: Callable[[], T], /) -> T:
+        while True:
+            try:
+                return act()
+            except StateUnavailableError:
+                tries.append(list(box.there))
+                box.undo_failing.clear()
+
+    outcome = run_plan(box.plan(), box, journal, Going(), persist=persist)
+
+    assert tries == [["reserve", "fetch", "start"]], "record was undone, and nothing was passed over"
+    assert box.there == []
+    assert outcome.problem is not None
+    assert outcome.problem.code == "unhealthy"
+    assert outcome.problem.restored == "Put back: record, start, fetch, reserve."
+
+
+def test_a_plan_that_nobody_persists_in_leaves_its_undo_to_the_next_run() -> None:
+    box, journal = Box(), MemoryJournal()
+    box.failing["record"] = UnhealthyError("It is not healthy.")
+    box.undo_failing = {"start": StateUnavailableError("The database is locked.")}
+
+    with pytest.raises(StateUnavailableError):
+        run_plan(box.plan(), box, journal, Going())
+    box.undo_failing.clear()
+    outcome = run_plan(box.plan(), box, journal, Going(), turned_back=journal.turned_back)
+
+    assert box.there == []
+    assert outcome.problem is not None
+    assert outcome.problem.code == "unhealthy"
 
 
 def test_an_undo_that_was_interrupted_goes_on_and_does_not_start_the_plan_again() -> None:

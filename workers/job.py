@@ -89,6 +89,8 @@ class JobRunner:
     def _run_leased(self, job: Job, lease: Lease) -> None:
         _log.info("%s begins, attempt %d", job.kind, job.attempt)
         control = RunningControl(self.stopping)
+        if job.cancel_requested:  # while it was queued again: the keeper would see it, but may be too late
+            control.cancelled.set()
         keeper = LeaseKeeper(self.database, lease, control, lease_s=self.settings.lease_s, now=self.now)
         try:
             with keeper, closing(self._log_of(job)) as log:

@@ -9,7 +9,7 @@ from dramatiq.worker import WorkerThread
 
 from homeport.errors import DiskFullError
 from homeport.events import EventKind
-from homeport.models import JobState, Queue, StepState
+from homeport.models import Job, JobState, Queue, StepState
 from homeport.state import events
 from tests.integration.workers.conftest import WorkerBox
 from tests.integration.workers.operations import STEPS
@@ -115,6 +115,61 @@ def test_a_stop_during_an_undo_lets_the_next_worker_go_on_undoing(box: WorkerBox
     assert ended.state is JobState.FAILED
     assert ended.problem is not None
     assert "it broke" in ended.problem.why
+    assert box.world.things == []
+
+
+def _leave_in_second_step(box: WorkerBox) -> Job:
+    """A job that its worker handed back when it had begun."""
+    with box.workers():
+        job = box.send("wiki", wait="second")
+        box.until(lambda: ("wiki", "second") in box.world.things)
+    box.world.gate.set()
+    return job
+
+
+def test_a_job_that_is_cancelled_while_it_waits_for_its_next_worker_is_undone(box: WorkerBox) -> None:
+    job = _leave_in_second_step(box)
+
+    box.cancel(job)
+    box.runner().run(job.id)
+
+    assert box.job(job).state is JobState.CANCELLED
+    assert box.world.done == [("wiki", "first")]
+    assert box.world.things == []
+
+
+def test_a_cancel_does_not_stop_an_undo(box: WorkerBox) -> None:
+    with box.workers():
+        job = box.send("wiki", fail="second", wait_undo="first")
+        box.until_state(job, JobState.UNDOING)
+
+        box.cancel(job)
+        time.sleep(1.2)  # it has been looked for twice
+        state = box.job(job).state
+        box.world.gate.set()
+        ended = box.until_ended(job)
+
+    assert state is JobState.UNDOING
+    assert ended.state is JobState.FAILED
+    assert ended.problem is not None
+    assert "it broke" in ended.problem.why
+    assert ended.problem.restored == "Put back: second, first."
+    assert box.world.things == []
+
+
+def test_a_job_that_is_cancelled_while_its_undo_waits_for_the_next_worker_is_undone(box: WorkerBox) -> None:
+    with box.workers():
+        job = box.send("wiki", fail="second", wait_undo="first")
+        box.until_state(job, JobState.UNDOING)
+    box.world.gate.set()
+
+    box.cancel(job)
+    box.runner().run(job.id)
+
+    ended = box.job(job)
+    assert ended.state is JobState.FAILED
+    assert ended.problem is not None
+    assert ended.problem.restored == "Put back: second, first."
     assert box.world.things == []
 
 

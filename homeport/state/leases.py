@@ -1,15 +1,16 @@
 """Who carries out a job: one worker at a time, one job per subject at a time, in order of arrival.
 
 A lease has a fencing number that grows with every take. Whatever its holder writes names owner and number,
-so a worker that was thought dead and wakes up late is refused.
+so a worker that was thought dead and wakes up late is refused. Nothing here compares a lease with the wall's
+clock, which may jump: who looks for lost workers says which leases are lost.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, and_, case, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, or_, select, update
 
 from homeport.errors import LeaseLostError, Problem, WorkerLostError
 from homeport.events import EventKind
@@ -21,11 +22,7 @@ from homeport.state.jobs import append_finished, append_queued, job_of, job_step
 from homeport.state.schema import APPS, JOBS
 
 _ACTIVE: Final = (JobState.RUNNING, JobState.UNDOING)
-
-
-def _is_alive(_owner: str) -> bool:
-    """Nobody is known to be dead: leases expire."""
-    return False
+_HELD: Final[list[ColumnElement[Any]]] = [JOBS.c.id, JOBS.c.owner, JOBS.c.fence, JOBS.c.lease_until]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +32,16 @@ class Lease:
     job_id: str
     owner: str
     fence: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """A lease as its row stands; another after every heartbeat."""
+
+    job_id: str
+    owner: str
+    fence: int
+    lease_until: datetime
 
 
 def take(
@@ -53,14 +60,15 @@ def take(
         conn: a transaction that writes.
         job_id: the job.
         owner: the worker's name, unique to the process.
-        ttl_s: how long the lease lasts without a heartbeat, in seconds.
+        ttl_s: how long the lease lasts without a heartbeat, in seconds; it is written down for people, since
+            who looks for silent workers measures by a clock of its own.
         now: the time.
         max_losses: how often a job may lose its worker; None: it does not matter.
     """
     row = conn.execute(select(JOBS).where(JOBS.c.id == job_id).with_for_update()).first()
     if row is None or row.state.is_terminal:
         return None
-    if row.state in _ACTIVE:  # also with an expired lease: `reclaim_lost` alone counts losses
+    if row.state in _ACTIVE:  # also where its worker is silent: `reclaim_lost` alone counts losses
         return None
     if (blocking := _blocking(conn, row) or _suspect(conn, row, max_losses)) is not None:
         _wait(conn, row, blocking, now)
@@ -138,32 +146,26 @@ def finish(
     return release_waiting(conn, job.id)
 
 
-def lost_jobs(conn: Connection, *, now: datetime, is_dead: Callable[[str], bool] = _is_alive) -> list[str]:
-    """The ids of the jobs whose workers are dead, or were silent for longer than their leases, by arrival."""
-    held = select(JOBS.c.id, JOBS.c.owner, JOBS.c.lease_until).where(JOBS.c.state.in_(_ACTIVE))
-    return [
-        row.id
-        for row in conn.execute(held.order_by(JOBS.c.seq))
-        if row.lease_until < now or is_dead(row.owner)
-    ]
+def held_leases(conn: Connection) -> list[Held]:
+    """The leases of all jobs that workers hold, by the jobs' arrival."""
+    query = select(*_HELD).where(JOBS.c.state.in_(_ACTIVE)).order_by(JOBS.c.seq)
+    return [_held(row) for row in conn.execute(query)]
 
 
-def reclaim_lost(
-    conn: Connection, *, now: datetime, max_losses: int, is_dead: Callable[[str], bool] = _is_alive
-) -> list[str]:
+def reclaim_lost(conn: Connection, lost: Collection[Held], *, now: datetime, max_losses: int) -> list[str]:
     """Queues again the jobs whose workers are lost, each with one loss more; their ids by arrival.
 
-    A worker is lost when its lease has expired, or at once where `is_dead` says so of the lease's owner.
+    A lease that was renewed or given back since it was looked at is left alone.
 
     A job with `max_losses` losses is not tried again: it goes on only to be undone, and fails as
     `worker_lost`. One with twice as many is not undone further either: it fails, saying what was not put
     back, and the jobs that waited for it are among those returned.
     """
-    lost = lost_jobs(conn, now=now, is_dead=is_dead)
     queued: list[str] = []
-    for row in conn.execute(
-        select(JOBS).where(JOBS.c.id.in_(lost)).order_by(JOBS.c.seq).with_for_update()
-    ).all():
+    query = select(JOBS).where(JOBS.c.id.in_({held.job_id for held in lost}), JOBS.c.state.in_(_ACTIVE))
+    for row in conn.execute(query.order_by(JOBS.c.seq).with_for_update()).all():
+        if _held(row) not in lost:
+            continue
         losses = row.losses + 1
         turned_back = row.turned_back
         if turned_back is not None and losses >= 2 * max_losses:
@@ -178,6 +180,10 @@ def reclaim_lost(
         )
         queued.append(row.id)
     return queued
+
+
+def _held(row: Row[Any]) -> Held:
+    return Held(job_id=row.id, owner=row.owner, fence=row.fence, lease_until=row.lease_until)
 
 
 def _give_up(conn: Connection, row: Row[Any], losses: int, now: datetime) -> list[str]:

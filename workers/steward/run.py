@@ -17,6 +17,7 @@ from homeport.state.reserve import fill_reserve
 from workers.steward import cache_totals, outbox, reclaim, reconcile, scheduler
 from workers.steward.app_logs import serve
 from workers.steward.duty import Duty
+from workers.steward.reclaim import LeaseWatch
 from workers.steward.reconcile import Reconciler, Rounds
 from workers.steward.scheduler import Scheduler
 
@@ -51,6 +52,7 @@ def create_duties(
     def now() -> datetime:
         return datetime.now(UTC)
 
+    watch = LeaseWatch(lease_s=settings.lease_s)
     return [
         Duty(
             "catalogs",
@@ -66,7 +68,9 @@ def create_duties(
         ),
         Duty(
             "reclaim",
-            turn=lambda: reclaim.reclaim_lost(database, doorbell, now, max_losses=settings.worker_losses),
+            turn=lambda: reclaim.reclaim_lost(
+                database, doorbell, watch, now, max_losses=settings.worker_losses
+            ),
             wait=partial(stopping.wait, reclaim.LOOK_S),
             stopping=stopping,
         ),

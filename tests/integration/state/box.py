@@ -16,7 +16,7 @@ from homeport.state.database import Database
 from homeport.state.events import events_after
 from homeport.state.jobs import find_job, request_cancel
 from homeport.state.journal import JobJournal
-from homeport.state.leases import Lease, finish, hand_back, take
+from homeport.state.leases import Lease, finish, hand_back, held_leases, reclaim_lost, take
 
 PROBLEM = Problem(code="start_failed", what="It did not start.")
 
@@ -97,6 +97,12 @@ class Box:
         problem = None if state is JobState.SUCCEEDED else PROBLEM
         with self.database.write() as conn:
             return finish(conn, lease, state=state, problem=problem, result=None, now=self.now)
+
+    def reclaim(self, *, max_losses: int = 3) -> list[str]:
+        """The steward's look, if its clock has gone as the box's has since each worker's last word."""
+        with self.database.write() as conn:
+            lost = [held for held in held_leases(conn) if held.lease_until < self.now]
+            return reclaim_lost(conn, lost, now=self.now, max_losses=max_losses)
 
     def cancel(self, job: Job) -> Job:
         with self.database.write() as conn:

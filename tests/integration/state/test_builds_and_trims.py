@@ -9,7 +9,6 @@ from homeport.errors import NotPossibleNowError
 from homeport.models import Job, JobKind, JobState, Queue
 from homeport.state.accept import accept_build, accept_trim
 from homeport.state.jobs import list_jobs
-from homeport.state.leases import reclaim_lost
 from tests.integration.state.box import Box
 
 
@@ -100,8 +99,7 @@ def test_a_build_whose_undo_has_no_end_says_nothing_of_an_app_of_its_name(box: B
         lease = box.taken(job)
         box.journal(lease).begun("build images")
         box.pass_time(16)
-        with box.database.write() as conn:
-            reclaim_lost(conn, now=box.now, max_losses=3)
+        box.reclaim()
 
     ended = box.job(job)
     assert ended.state is JobState.FAILED

@@ -11,14 +11,9 @@ import pytest
 from homeport.errors import LeaseLostError, TakenError
 from homeport.events import EventKind
 from homeport.models import Job, JobState
-from homeport.state.leases import Lease, finish, hand_back, heartbeat, reclaim_lost, take
+from homeport.state.leases import Lease, finish, hand_back, heartbeat, held_leases, reclaim_lost, take
 from homeport.state.outbox import mark_sent, sendable
 from tests.integration.state.box import PROBLEM, Box
-
-
-def _reclaim(box: Box, max_losses: int = 3) -> list[str]:
-    with box.database.write() as conn:
-        return reclaim_lost(conn, now=box.now, max_losses=max_losses)
 
 
 def _beat(box: Box, lease: Lease) -> bool:
@@ -102,7 +97,7 @@ def test_a_heartbeat_keeps_the_lease_and_tells_of_a_cancel(box: Box) -> None:
     assert _beat(box, lease) is False
     box.cancel(job)
     box.pass_time(14)
-    assert _reclaim(box) == []
+    assert box.reclaim() == []
     assert _beat(box, lease) is True
 
 
@@ -143,7 +138,7 @@ def test_a_late_worker_is_refused(
     late = box.taken(job, owner="w1")
     box.journal(late).begun("reserve")
     box.pass_time(16)
-    _reclaim(box)
+    box.reclaim()
     if taken_again:
         box.taken(job, owner="w1")  # by the same name: the number tells them apart
     before = (box.job(job), box.events())
@@ -168,10 +163,10 @@ def test_a_silent_worker_loses_its_job_and_it_is_queued_again(box: Box) -> None:
     job = box.install()
     box.taken(job)
     box.pass_time(14.9)
-    assert _reclaim(box) == []
+    assert box.reclaim() == []
     box.pass_time(0.2)
 
-    assert _reclaim(box) == [job.id]
+    assert box.reclaim() == [job.id]
 
     assert box.job(job).state is JobState.QUEUED
     assert box.job(job).attempt == 1
@@ -184,7 +179,7 @@ def test_an_expired_lease_is_taken_by_nobody_before_its_loss_was_counted(box: Bo
     box.pass_time(16)
     assert box.take(job, owner="w2") is None
 
-    _reclaim(box)
+    box.reclaim()
 
     assert box.taken(job, owner="w2").fence == 2
     assert _losses(box, job) == 1
@@ -196,7 +191,7 @@ def test_a_job_that_brought_its_worker_down_three_times_is_only_undone(box: Box)
         assert box.job(job).problem is None
         box.taken(job)
         box.pass_time(16)
-        _reclaim(box, max_losses=3)
+        box.reclaim(max_losses=3)
 
     box.taken(job)
 
@@ -214,12 +209,12 @@ def test_an_undo_that_brings_its_worker_down_three_times_ends_and_says_what_is_l
         lease = box.taken(job)
         box.journal(lease).begun("reserve")
         box.pass_time(16)
-        _reclaim(box, max_losses=3)
+        box.reclaim(max_losses=3)
     assert box.job(job).state is JobState.QUEUED
     box.taken(job)
     box.pass_time(16)
 
-    assert _reclaim(box, max_losses=3) == []
+    assert box.reclaim(max_losses=3) == []
 
     ended = box.job(job)
     assert ended.state is JobState.FAILED
@@ -240,7 +235,7 @@ def test_an_undo_without_end_keeps_the_names_of_a_recorded_app_and_lets_the_next
     box.journal(lease).undoing(PROBLEM)
     box.pass_time(16)
 
-    assert _reclaim(box, max_losses=0) == [following.id]
+    assert box.reclaim(max_losses=0) == [following.id]
 
     ended = box.job(job)
     assert ended.problem is not None
@@ -257,7 +252,7 @@ def test_what_was_being_undone_is_undone_further(box: Box, *, crashed: bool) -> 
     box.journal(lease).undoing(PROBLEM)
     if crashed:
         box.pass_time(16)
-        _reclaim(box, max_losses=1)
+        box.reclaim(max_losses=1)
     else:
         box.hand_back(lease)
 
@@ -343,20 +338,21 @@ def test_a_job_without_a_worker_is_sent_at_once(box: Box, *, crashed: bool) -> N
 
     if crashed:
         box.pass_time(16)
-        _reclaim(box)
+        box.reclaim()
     else:
         box.hand_back(lease)
 
     assert _send(box, 60) == ["wiki"]
 
 
-def test_the_job_of_a_dead_worker_is_queued_again_before_its_lease_has_expired(box: Box) -> None:
+def test_only_the_jobs_whose_leases_are_said_to_be_lost_are_queued_again(box: Box) -> None:
     dead, alive = box.install("wiki"), box.install("blog")
     box.taken(dead, owner="dead")
     box.taken(alive, owner="alive")
 
     with box.database.write() as conn:
-        reclaimed = reclaim_lost(conn, now=box.now, max_losses=3, is_dead=lambda owner: owner == "dead")
+        lost = [held for held in held_leases(conn) if held.owner == "dead"]
+        reclaimed = reclaim_lost(conn, lost, now=box.now, max_losses=3)
 
     assert reclaimed == [dead.id]
     assert box.job(dead).state is JobState.QUEUED
@@ -364,12 +360,58 @@ def test_the_job_of_a_dead_worker_is_queued_again_before_its_lease_has_expired(b
     assert box.job(alive).state is JobState.RUNNING
 
 
+def _beaten(box: Box, lease: Lease) -> Lease:
+    box.pass_time(1)
+    _beat(box, lease)
+    return lease
+
+
+def _taken_anew(box: Box, lease: Lease) -> Lease:
+    box.hand_back(lease)
+    with box.database.write() as conn:
+        again = take(conn, lease.job_id, owner=lease.owner, ttl_s=15, now=box.now)
+    assert again is not None
+    return again
+
+
+@pytest.mark.parametrize("since", [_beaten, _taken_anew])
+def test_a_worker_that_spoke_since_it_was_found_silent_keeps_its_job(
+    box: Box, since: Callable[[Box, Lease], Lease]
+) -> None:
+    job = box.install()
+    lease = box.taken(job)
+    with box.database.read() as conn:
+        lost = held_leases(conn)
+
+    kept = since(box, lease)
+    with box.database.write() as conn:
+        reclaimed = reclaim_lost(conn, lost, now=box.now, max_losses=3)
+
+    assert reclaimed == []
+    assert _losses(box, job) == 0
+    assert box.finish(kept) == []
+
+
+def test_a_job_that_has_ended_since_its_worker_was_found_silent_stays_ended(box: Box) -> None:
+    job = box.install()
+    lease = box.taken(job)
+    with box.database.read() as conn:
+        lost = held_leases(conn)
+
+    box.finish(lease)
+    with box.database.write() as conn:
+        reclaimed = reclaim_lost(conn, lost, now=box.now, max_losses=3)
+
+    assert reclaimed == []
+    assert box.job(job).state is JobState.SUCCEEDED
+
+
 def _lose(box: Box, *jobs: Job) -> None:
     """All of them run, and their worker goes down."""
     for job in jobs:
         box.taken(job)
     box.pass_time(16)
-    _reclaim(box)
+    box.reclaim()
 
 
 def _take_carefully(box: Box, job: Job) -> Lease | None:
@@ -388,7 +430,7 @@ def test_of_the_jobs_at_their_last_chance_one_runs_at_a_time_so_that_none_fails_
     assert box.job(neighbour).waiting_for == killer.id
     assert _take_carefully(box, other) is not None, "a job that lost no worker runs beside it"
     box.pass_time(16)
-    _reclaim(box)
+    box.reclaim()
     undoing = _take_carefully(box, killer)
     assert undoing is not None
     assert box.finish(undoing, JobState.FAILED) == [neighbour.id]

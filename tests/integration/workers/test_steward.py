@@ -18,7 +18,7 @@ from tests.integration.workers.conftest import Valkey, WorkerBox
 from tests.unit.workers.fakes import container_state
 from workers.steward.app_logs import serve
 from workers.steward.outbox import send_queued
-from workers.steward.reclaim import reclaim_lost
+from workers.steward.reclaim import LeaseWatch, reclaim_lost
 from workers.steward.run import create_duties
 
 
@@ -94,10 +94,11 @@ def test_a_job_of_a_silent_worker_is_carried_out_by_another(box: WorkerBox) -> N
 
 def test_a_job_that_brought_its_worker_down_too_often_is_turned_back(box: WorkerBox) -> None:
     job = box.add("wiki")
+    watch = LeaseWatch(lease_s=0)
     for _ in range(box.settings.worker_losses):
         with box.database.write() as connection:
-            assert leases.take(connection, job.id, owner="dead", ttl_s=-1, now=now())
-        reclaim_lost(box.database, box.doorbell, now, max_losses=box.settings.worker_losses)
+            assert leases.take(connection, job.id, owner="dead", ttl_s=15, now=now())
+        reclaim_lost(box.database, box.doorbell, watch, now, max_losses=box.settings.worker_losses)
 
     with box.workers(), duties(box):
         ended = box.until_ended(job)

@@ -352,7 +352,8 @@ class Box(RuleBasedStateMachine):
             rows = connection.execute(select(JOBS).where(JOBS.c.owner.is_not(None))).all()
             self.late += [Lease(job_id=row.id, owner=row.owner, fence=row.fence) for row in rows]
             self.late = self.late[-3:]
-            leases.reclaim_lost(connection, now=NOW, max_losses=MAX_LOSSES, is_dead=lambda _owner: True)
+            held = leases.held_leases(connection)
+            leases.reclaim_lost(connection, held, now=NOW, max_losses=MAX_LOSSES)
 
     def put_data(self, name: str) -> None:
         """The owner of an app that runs puts a file into its folder."""

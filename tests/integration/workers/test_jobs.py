@@ -173,6 +173,16 @@ def test_a_job_that_is_cancelled_while_its_undo_waits_for_the_next_worker_is_und
     assert box.world.things == []
 
 
+def test_a_job_whose_log_cannot_be_opened_is_carried_out_without_it(box: WorkerBox) -> None:
+    box.settings.jobs_dir.write_text("in the way")
+    job = box.add("wiki")
+
+    box.runner().run(job.id)
+
+    assert box.job(job).state is JobState.SUCCEEDED
+    assert box.job(job).attempt == 0
+
+
 def test_two_jobs_of_one_app_run_one_after_the_other_and_the_second_says_that_it_waits(
     box: WorkerBox,
 ) -> None:

@@ -89,6 +89,22 @@ def test_a_jobs_log_ends_at_its_limit_and_says_so_once(tmp_path: Path) -> None:
     assert "The log ends here" in lines[-1]
 
 
+def test_a_jobs_log_that_cannot_be_opened_is_told_once_and_drops_its_lines(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "jobs").write_text("in the way")
+
+    log = _job_log(tmp_path / "jobs" / "j.log", 1000)
+    log.write("one")
+    log.write("two")
+    log.close()
+
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
+        "the job goes on without its log"
+    ]
+    assert (tmp_path / "jobs").read_text() == "in the way"
+
+
 def test_progress_over_several_images_weighs_bytes() -> None:
     progress = FetchProgress(["large", "small"])
 

@@ -43,13 +43,13 @@ def image_labels(
 
 def final_base(dockerfile: bytes, args: Mapping[str, str], target: str) -> str:
     """The image that the target, or the last stage, comes from; "" where it starts from nothing."""
-    instructions = parse_dockerfile(dockerfile).instructions
-    values = global_arguments(instructions, args)
+    parsed = parse_dockerfile(dockerfile)
+    values = global_arguments(parsed, args)
     bases: dict[str, str] = {}
     base = ""
-    for instruction in instructions:
+    for instruction in parsed.instructions:
         if instruction.keyword == "FROM":
-            image, name = stage_of(instruction, values)
+            image, name = stage_of(instruction, values, escape=parsed.escape)
             base = bases.get(image.lower(), image)
             bases[name] = base
     base = bases.get(target.lower(), base) if target else base

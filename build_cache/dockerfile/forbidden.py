@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+from build_cache.dockerfile.variables import Variables
 from homeport.catalog.build_arguments import steers_buildkit
-from homeport.catalog.dockerfile.bases import global_arguments, stage_of, substitute
-from homeport.catalog.dockerfile.parse import Instruction, parse_dockerfile, split_words
+from homeport.catalog.dockerfile.parse import Dockerfile, Instruction, put_off, readings_of
+from homeport.catalog.dockerfile.shell_words import ShellError
 
 _DOCKERS_FRONTEND: Final = re.compile(
     r"(?:docker\.io/)?docker/dockerfile(?:-upstream)?(?::\w[\w.-]{0,127})?(?:@\w+:[0-9a-fA-F]+)?", re.ASCII
@@ -20,7 +21,7 @@ _NAMED_LIKE_A_FRONTEND: Final = re.compile(
     r"(?:.*/)?docker/dockerfile(?:-upstream)?(?:[:@].*)?", re.IGNORECASE
 )
 # Text and not bytes: BuildKit takes every blank of Unicode's for one. More is found here than there.
-_DIRECTIVE: Final = re.compile(r"\s*(?:#|//)\s*([A-Za-z][A-Za-z0-9]*)\s*=\s*(.+?)\s*")
+_DIRECTIVE: Final = re.compile(r"\s*(?:#|//)\s*([A-Za-z][A-Za-z0-9]*)\s*=(?=.)")
 _BYTE_ORDER_MARK: Final = "\ufeff"
 _WITH_HOST: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _RUN_FLAGS: Final = {
@@ -99,9 +100,10 @@ def _foreign_frontend(text: str) -> Forbidden | None:
     lines = text.removeprefix(_BYTE_ORDER_MARK).split("\n")
     first = 1 if lines[0].startswith("#!") else 0
     for number, line in enumerate(lines[first:], first + 1):
-        if (found := _DIRECTIVE.fullmatch(line)) is None:
+        if (found := _DIRECTIVE.match(line)) is None:
             break
-        if found[1].lower() == "syntax" and not _DOCKERS_FRONTEND.fullmatch(found[2].split(" ")[0]):
+        frontend = line[found.end() :].strip().split(" ")[0]
+        if found[1].lower() == "syntax" and not _DOCKERS_FRONTEND.fullmatch(frontend):
             return _names_frontend(number, line)
     rest = "\n".join(lines[first:])
     if rest.lstrip().startswith("{"):  # BuildKit reads it as JSON; no Dockerfile begins so
@@ -125,29 +127,42 @@ def _names_frontend(
 
 
 def _forbidden_instructions(source: bytes, args: Mapping[str, str]) -> Iterator[Forbidden]:
-    dockerfile = parse_dockerfile(source)
-    escape = next((found.value for found in dockerfile.directives if found.name == "escape"), "\\")
-    values = _Values(dockerfile.instructions, args, escape)
-    for instruction in dockerfile.instructions:
-        values.enter(instruction)
-        for done in (instruction, *_put_off(instruction)):
-            if done.keyword == "RUN":
-                yield from _flags_of_run(instruction, done, values)
-            elif done.keyword == "ADD":
-                yield from _addresses_of_add(instruction, done, values)
+    readings = readings_of(source)
+    for parsed in readings:
+        yield from _in_reading(parsed, args)
+    if all(parsed.problem for parsed in readings):
+        yield _unreadable(readings[0].problem)
 
 
-def _put_off(instruction: Instruction) -> tuple[Instruction, ...]:
-    """What an ONBUILD has other builds do."""
-    if instruction.keyword != "ONBUILD":
-        return ()
-    # its here-documents stand elsewhere, and say nothing of flags and addresses
-    return tuple(parse_dockerfile(instruction.arguments.replace("<<", "< <").encode()).instructions)
+def _in_reading(parsed: Dockerfile, args: Mapping[str, str]) -> Iterator[Forbidden]:
+    line = 1
+    try:
+        variables = Variables(parsed, args)
+        for instruction in parsed.instructions:
+            line = instruction.line
+            variables.enter(instruction)
+            for done in (instruction, *put_off(instruction, parsed.escape)):
+                if done.keyword == "RUN":
+                    yield from _flags_of_run(instruction, done, variables)
+                elif done.keyword == "ADD":
+                    yield from _addresses_of_add(instruction, done, variables)
+    except ShellError as error:
+        yield _unreadable(f"in line {line} {error}")
 
 
-def _flags_of_run(written: Instruction, run: Instruction, values: "_Values") -> Iterator[Forbidden]:
+def _unreadable(problem: str) -> Forbidden:
+    return Forbidden(
+        line=None,
+        instruction="",
+        what="its Dockerfile cannot be read to its end.",
+        why=f"What it asks for has to be known before it is built: {problem}.",
+        remedy="Correct it: see https://docs.docker.com/reference/dockerfile/.",
+    )
+
+
+def _flags_of_run(written: Instruction, run: Instruction, variables: Variables) -> Iterator[Forbidden]:
     for flag in run.flags:
-        if gives := _RUN_FLAGS.get(values.unquote(flag).lower()):
+        if gives := _RUN_FLAGS.get(variables.unquote(flag).lower()):
             yield Forbidden(
                 line=written.line,
                 instruction=_one_line(written),
@@ -157,10 +172,11 @@ def _flags_of_run(written: Instruction, run: Instruction, values: "_Values") -> 
             )
 
 
-def _addresses_of_add(written: Instruction, add: Instruction, values: "_Values") -> Iterator[Forbidden]:
+def _addresses_of_add(written: Instruction, add: Instruction, variables: Variables) -> Iterator[Forbidden]:
     for word in _sources(add.arguments):
-        source = values.replace(word)
-        if _WITH_HOST.match(source) and (host := _house_host(source)) is not None:
+        for source in variables.replace(word):
+            if not _WITH_HOST.match(source) or (host := _house_host(source)) is None:
+                continue
             yield Forbidden(
                 line=written.line,
                 instruction=_one_line(written),
@@ -206,59 +222,6 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         except OSError:
             return None
     return getattr(address, "ipv4_mapped", None) or address
-
-
-class _Values:
-    """Follows the variables of a file through its stages; `enter` every instruction in turn."""
-
-    def __init__(self, instructions: Collection[Instruction], given: Mapping[str, str], escape: str) -> None:
-        self._given = given
-        self._global = global_arguments(list(instructions), given)
-        self._quoting = re.compile(rf"{re.escape(escape)}(.)|['\"]")
-        self._arguments: dict[str, str] = {}
-        self._environment: dict[str, str] = {}
-        self._stages: dict[str, tuple[dict[str, str], dict[str, str]]] = {}
-
-    def enter(self, instruction: Instruction) -> None:
-        """Takes note of what the instruction sets for those after it."""
-        match instruction.keyword:
-            case "FROM":
-                base, name = stage_of(instruction, self._global)
-                arguments, environment = self._stages.get(base.lower(), ({}, {}))
-                self._arguments, self._environment = dict(arguments), dict(environment)
-                self._stages[name] = (self._arguments, self._environment)
-            case "ARG":
-                for word in split_words(instruction.arguments) or ():
-                    self._declare(*word.partition("="))
-            case "ENV":
-                self._environment |= dict(self._assigned(instruction.arguments))
-
-    def replace(self, text: str) -> str:
-        """The text with its variables replaced, without quotes."""
-        # what ENV sets wins over every ARG
-        return self.unquote(substitute(text, {**self._arguments, **self._environment}))
-
-    def unquote(self, text: str) -> str:
-        """The text without quotes and escape characters."""
-        return self._quoting.sub(lambda found: found[1] or "", text)
-
-    def _declare(self, name: str, has_default: str, default: str) -> None:
-        if name in self._given:
-            self._arguments[name] = self._given[name]
-        elif has_default:
-            self._arguments[name] = self.replace(default)
-        elif name in self._global:
-            self._arguments[name] = self._global[name]
-
-    def _assigned(self, arguments: str) -> Iterator[tuple[str, str]]:
-        words = split_words(arguments) or []
-        if words and "=" not in words[0]:  # the older form, `ENV NAME value`
-            name, _, value = arguments.strip().partition(" ")
-            yield name, self.replace(value.strip())
-            return
-        for word in words:
-            name, _, value = word.partition("=")
-            yield self.unquote(name), self.replace(value)
 
 
 def _one_line(instruction: Instruction) -> str:

@@ -22,11 +22,13 @@ class _Signs:
     files: str = r"(?!)"
 
 
+# In these patterns every repetition before something else has a bound, which keeps what somebody else wrote
+# from taking the square of its length.
 _SIGNS = (
     _Signs(
         client=Client.APT,
         variable=r"(?i:https?_proxy|all_proxy)|APT_CONFIG",
-        text=r"Acquire::(?:https?::)?Proxy|\brm\b[^;&|\n]*\s/etc/apt(?:/apt\.conf\.d)?/?\*?(?=\s|;|$)",
+        text=r"Acquire::(?:https?::)?Proxy|\brm\b[^;&|\n]{0,300}\s/etc/apt(?:/apt\.conf\.d)?/?\*?(?=\s|;|$)",
     ),
     _Signs(
         client=Client.PIP,
@@ -44,7 +46,8 @@ _SIGNS = (
         client=Client.NPM,
         variable=r"(?i:npm_config_(?:registry|globalconfig|cache))|YARN_REGISTRY",
         text=r"/etc/npmrc\b"
-        r"|\b(?:npm|pnpm|yarn) (?:config|c) set\b[^;&|\n]*(?:registry|cache|\s-g\b|-global\b|=global\b)",
+        r"|\b(?:npm|pnpm|yarn) (?:config|c) set\b[^;&|\n]{0,300}"
+        r"(?:registry|cache|\s-g\b|-global\b|=global\b)",
     ),
     _Signs(
         client=Client.GEM,
@@ -54,21 +57,24 @@ _SIGNS = (
     _Signs(
         client=Client.BUNDLER,
         variable=r"BUNDLE_(?:MIRROR\w*|USER_CONFIG|USER_HOME|CONFIG|IGNORE_CONFIG)",
-        text=r"\.bundle/config\b|\bbundler? config\b(?![^;&|\n]*--local)|\bbundle config\b[^;&|\n]*\bmirror",
+        text=r"\.bundle/config\b|\bbundler? config\b(?![^;&|\n]{0,300}--local)"
+        r"|\bbundle config\b[^;&|\n]{0,300}\bmirror",
         files=r"(?:.*/)?\.bundle/config",
     ),
 )
 # What writes the address that it fetches from into files that stay in the image: lock files, and caches
 # at a place of their own.
-_COMMAND = r"(?:^|[;&|(\[{\n\"'])\s*(?:\w+=\S*\s+)*"
+_COMMAND = r"(?:^|[;&|(\[{\n\"'])\s{0,99}(?:\w{1,99}=\S{0,99}\s{1,99}){0,9}"
 _RECORDS = {
-    Client.PIP: re.compile(r"\bpip-compile\b|(?<!uv )\bpip3?\s+(?:lock\b|[^;&|\n]*--cache-dir\b)"),
+    Client.PIP: re.compile(r"\bpip-compile\b|(?<!uv )\bpip3?\s{1,99}(?:lock\b|[^;&|\n]{0,300}--cache-dir\b)"),
     Client.UV: re.compile(
-        r"\buv\s+(?:-\S+\s+)*(?:sync|lock|add|remove|run|export|tree|tool|init)\b"
-        r"|\buv\s[^;&|\n]*--cache-dir\b"
+        r"\buv\s{1,99}(?:-\S{1,99}\s{1,99}){0,9}(?:sync|lock|add|remove|run|export|tree|tool|init)\b"
+        r"|\buv\s[^;&|\n]{0,300}--cache-dir\b"
     ),
-    Client.NPM: re.compile(_COMMAND + r"(?:corepack\s+)?(?:pnpm|yarn)\b(?!@)|\bnp[mx]\s[^;&|\n]*--cache\b"),
-    Client.GEM: re.compile(r"\bgem\s+sources?\b"),
+    Client.NPM: re.compile(
+        _COMMAND + r"(?:corepack\s{1,99})?(?:pnpm|yarn)\b(?!@)|\bnp[mx]\s[^;&|\n]{0,300}--cache\b"
+    ),
+    Client.GEM: re.compile(r"\bgem\s{1,99}sources?\b"),
 }
 _USES_UV = re.compile(r"\buv\b")
 _ASSIGNED = re.compile(r"(\w+)(?:=|\s|$)")

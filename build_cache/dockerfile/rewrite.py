@@ -11,8 +11,10 @@ from homeport.catalog.dockerfile.parse import Directive, Dockerfile, Instruction
 
 _NO_NETWORK = re.compile(r"""--network=(['"]?)none\1""")
 # gem keeps its lists in the home folder; a mount there is in the way of whoever clears that.
-_CLEARS_HOME = re.compile(r"\b(?:rm|rmdir|find|mv)\b[^;&|\n]*(?:\.cache|\.local|\.gem|/root|~|\$\{?HOME)")
-_USES = {Client.BUNDLER: re.compile(r"\bbundler?\b"), Client.GEM: re.compile(r"\bgem\s+install\b")}
+_CLEARS = re.compile(r"\b(?:rm|rmdir|find|mv)\b")
+_HOME = re.compile(r"\.cache|\.local|\.gem|/root|~|\$\{?HOME")
+_COMMAND_ENDS = re.compile(r"[;&|\n]")
+_USES = {Client.BUNDLER: re.compile(r"\bbundler?\b"), Client.GEM: re.compile(r"\bgem\s{1,99}install\b")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +47,9 @@ def rewrite_dockerfile(
         args: the build arguments.
         without: clients that are to get none, since they did not bear it.
         keep_syntax: leave a `# syntax=` line of Docker's frontend as it is, so that BuildKit fetches it.
+
+    Raises:
+        ShellError: its variables are beyond all bounds (see `find_forbidden`).
     """
     dockerfile = parse_dockerfile(source)
     syntax = next((found for found in dockerfile.directives if found.name == "syntax"), None)
@@ -107,12 +112,17 @@ class _Rewriting:
             if client in clients and _USES[client].search(instruction.text):
                 self._leave(instruction, why, f"cache for {client}")
             clients.discard(client)
-        if _CLEARS_HOME.search(instruction.text) and not _USES[Client.GEM].search(instruction.text):
+        if _clears_home(instruction.text) and not _USES[Client.GEM].search(instruction.text):
             clients.discard(Client.GEM)
         mounts = mounts_for(user, clients)
         mounts = [mount for mount in mounts if not any(mount.target in flag for flag in instruction.flags)]
         self.secrets |= {mount.name: mount.client for mount in mounts if mount.name}
         return "".join(f" {mount.flag}" for mount in mounts).encode()
+
+
+def _clears_home(text: str) -> bool:
+    commands = _COMMAND_ENDS.split(text)
+    return any((found := _CLEARS.search(one)) and _HOME.search(one, found.end()) for one in commands)
 
 
 def _unfit(user: User) -> dict[Client, str]:

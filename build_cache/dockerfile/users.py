@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from homeport.catalog.dockerfile.bases import stage_of, substitute
+from homeport.catalog.dockerfile.bases import require_bounded, stage_of
 from homeport.catalog.dockerfile.parse import Instruction, split_words
+from homeport.catalog.dockerfile.shell_words import substitute
 
 _ADDS_USER = re.compile(r"\b(?:useradd|adduser)\b([^;&|\n]*)")
 # The options of shadow's useradd, Debian's adduser and BusyBox's that take a value.
@@ -39,7 +40,11 @@ class User:
 
 
 class Users:
-    """Follows the stages of a file; `enter` every instruction in turn, then ask for `current`."""
+    """Follows the stages of a file; `enter` every instruction in turn, then ask for `current`.
+
+    Raises:
+        ShellError: in `enter`: its variables are beyond all bounds.
+    """
 
     def __init__(self, instructions: Sequence[Instruction]) -> None:
         self._homes: dict[str, str] = dict(_OFFICIAL_USERS)
@@ -48,6 +53,7 @@ class Users:
         self._stage = ""
         self._user = ""
         self._home = ""
+        self._kept = 0
         for instruction in instructions:
             if instruction.keyword == "RUN":
                 self._homes |= dict(_added_users(instruction.text))
@@ -78,8 +84,14 @@ class Users:
         for word in words:
             name, _, value = word.partition("=")
             self._values[name] = substitute(value, self._values)
-            if name == "HOME" and instruction.keyword == "ENV" and self._values[name].startswith("/"):
+            self._kept += len(self._values[name])
+            require_bounded(self._kept)
+            if name == "HOME" and instruction.keyword == "ENV" and _is_path(self._values[name]):
                 self._home = self._values[name]
+
+
+def _is_path(text: str) -> bool:
+    return text.startswith("/") and "$" not in text
 
 
 def _added_users(text: str) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from homeport.catalog.dockerfile.bases import global_arguments, stage_of
-from homeport.catalog.dockerfile.parse import Instruction, parse_dockerfile, split_words
+from homeport.catalog.dockerfile.parse import Dockerfile, Instruction, parse_dockerfile, split_words
 from homeport.catalog.durations import parse_duration
 from homeport.errors import Finding
 from homeport.secret_names import names_a_secret
@@ -73,7 +73,7 @@ class _Stage:
 
 def advise_dockerfile(source: bytes, use: DockerfileUse) -> list[Finding]:
     """What could be better in the file, in the order of its lines; nothing where it cannot be read."""
-    stages = _stages(parse_dockerfile(source).instructions, use.args)
+    stages = _stages(parse_dockerfile(source), use.args)
     if not stages:
         return []
     kept = _kept(stages, use.target)
@@ -127,12 +127,12 @@ def secret_written(name: str) -> Said:
     return what, "Make it a setting of app.yml that is `required`, or let the entry point choose one."
 
 
-def _stages(instructions: Sequence[Instruction], args: Mapping[str, str]) -> list[_Stage]:
-    values = global_arguments(instructions, args)
+def _stages(parsed: Dockerfile, args: Mapping[str, str]) -> list[_Stage]:
+    values = global_arguments(parsed, args)
     stages: list[_Stage] = []
-    for instruction in instructions:
+    for instruction in parsed.instructions:
         if instruction.keyword == "FROM":
-            base, name = stage_of(instruction, values)
+            base, name = stage_of(instruction, values, escape=parsed.escape)
             stages.append(_Stage(base=base, name=name, instruction=instruction))
         elif stages:
             stages[-1].body.append(instruction)

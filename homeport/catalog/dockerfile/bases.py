@@ -1,12 +1,24 @@
 """Which images a Dockerfile builds upon. Pure."""
 
+import csv
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
 
-from homeport.catalog.dockerfile.parse import Instruction, parse_dockerfile
+from homeport.catalog.dockerfile.parse import Dockerfile, Instruction, parse_dockerfile, split_words
+from homeport.catalog.dockerfile.shell_words import ShellError, substitute
 
-_VARIABLE = re.compile(r"\$(?:\{(\w+)(?:(:?[-+])([^}]*))?\}|(\w+))")
-_MOUNT_FROM = re.compile(r"(?:^|,)from=([^,]+)")
+_WORD_ENDS: Final = re.compile(r"[\t\v\f\r ]+")
+_MOST_KEPT: Final = 16 * 1024 * 1024  # characters of all variables of a file together
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedImage:
+    """An image that an instruction names, variables replaced; a stage of the file may be meant, too."""
+
+    instruction: Instruction
+    image: str
 
 
 def base_images(dockerfile: bytes | str, args: Mapping[str, str] | None = None) -> list[str]:
@@ -17,66 +29,117 @@ def base_images(dockerfile: bytes | str, args: Mapping[str, str] | None = None) 
     Args:
         dockerfile: its content.
         args: build arguments, which win over the defaults of those `ARG`s that stand above the first FROM.
+
+    Raises:
+        ShellError: its variables are beyond all bounds.
     """
     source = dockerfile.encode(errors="surrogateescape") if isinstance(dockerfile, str) else dockerfile
-    instructions = parse_dockerfile(source).instructions
-    values = global_arguments(instructions, args or {})
-    stages: set[str] = set()
-    images: list[str] = []
-    for instruction in instructions:
-        own_name = ""
+    parsed = parse_dockerfile(source)
+    stages = {"scratch", ""}
+    images: dict[str, None] = {}
+    for named in named_images(parsed, args or {}):
+        is_number = named.instruction.keyword != "FROM" and named.image.isdecimal()  # a number is a stage's
+        if named.image.lower() not in stages and not is_number:
+            images[named.image] = None
+        if named.instruction.keyword == "FROM":
+            stages.add(stage_of(named.instruction, {})[1])
+    return list(images)
+
+
+def named_images(
+    parsed: Dockerfile, args: Mapping[str, str], known: Mapping[str, str] | None = None
+) -> Iterator[NamedImage]:
+    """Every image or stage that the file names, in order; those of FROM also where they are empty.
+
+    Args:
+        parsed: the file.
+        args: build arguments.
+        known: the values that variables have before the first line.
+
+    Raises:
+        ShellError: its variables are beyond all bounds.
+    """
+    values = global_arguments(parsed, args, known)
+    for instruction in parsed.instructions:
         if instruction.keyword == "FROM":
-            image, own_name = stage_of(instruction, values)
-            named = [image]
-        else:
-            named = [substitute(name, values) for name in _named_by_flags(instruction)]
-            named = [name for name in named if not name.isdecimal()]  # a number is a stage's
-        for image in named:
-            if image and image.lower() not in stages | {"scratch"} and image not in images:
-                images.append(image)
-        stages.add(own_name)
-    return images
+            yield NamedImage(
+                instruction=instruction, image=stage_of(instruction, values, escape=parsed.escape)[0]
+            )
+        for name in _named_by_flags(instruction, parsed.escape):
+            yield NamedImage(instruction=instruction, image=substitute(name, values, parsed.escape))
 
 
-def global_arguments(instructions: Sequence[Instruction], given: Mapping[str, str]) -> dict[str, str]:
-    """The values of the `ARG`s above the first FROM."""
-    values: dict[str, str] = {}
-    for instruction in instructions:
+def global_arguments(
+    parsed: Dockerfile, given: Mapping[str, str], known: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """The values of the `ARG`s above the first FROM.
+
+    Args:
+        parsed: the file.
+        given: build arguments, which win.
+        known: the values that variables have before the first line.
+
+    Raises:
+        ShellError: they are beyond all bounds.
+    """
+    values = dict(known or {})
+    kept = 0
+    for instruction in parsed.instructions:
         if instruction.keyword == "FROM":
             break
-        for word in instruction.arguments.split():
-            name, _, default = word.partition("=")
-            values[name] = given.get(name, substitute(default.strip("\"'"), values))
+        for word in split_words(instruction.arguments, parsed.escape) or instruction.arguments.split():
+            name, has_default, default = word.partition("=")
+            if name in given:
+                values[name] = given[name]
+            elif has_default:
+                values[name] = substitute(default, values, parsed.escape)
+            elif name not in values:
+                continue
+            kept += len(values[name])
+            require_bounded(kept)
     return values
 
 
-def stage_of(instruction: Instruction, values: Mapping[str, str]) -> tuple[str, str]:
+def require_bounded(kept: int) -> None:
+    """Returns if so many characters of variables may be kept.
+
+    Raises:
+        ShellError: there are more than anybody writes; every copy of a long value is kept anew.
+    """
+    if kept > _MOST_KEPT:
+        raise ShellError("its variables together become longer than anything that is written out")
+
+
+def stage_of(instruction: Instruction, values: Mapping[str, str], *, escape: str = "\\") -> tuple[str, str]:
     """What a FROM builds upon, and the stage's own name in small letters, or none."""
-    words = instruction.arguments.split()
-    if not words:
+    words = _WORD_ENDS.split(instruction.arguments.strip())
+    if words == [""]:
         return "", ""
     is_named = len(words) > 2 and words[1].upper() == "AS"
-    return substitute(words[0], values), words[2].lower() if is_named else ""
+    return substitute(words[0], values, escape), words[2].lower() if is_named else ""
 
 
-def substitute(text: str, values: Mapping[str, str]) -> str:
-    """The text with its variables replaced and its quotes taken off."""
-
-    def value_of(found: re.Match[str]) -> str:
-        name, operator, word = found[1] or found[4], found[2] or "", found[3] or ""
-        value = values.get(name)
-        is_set = bool(value) if operator.startswith(":") else value is not None
-        if operator.endswith("+"):
-            return word if is_set else ""
-        return (value or "") if is_set or not operator else word
-
-    return _VARIABLE.sub(value_of, text).strip("\"'")
+def plain_flag(flag: str, escape: str = "\\") -> str:
+    """A flag without its quotes and escape characters."""
+    return re.sub(rf"{re.escape(escape)}(.)|['\"]", lambda found: found[1] or "", flag, flags=re.DOTALL)
 
 
-def _named_by_flags(instruction: Instruction) -> Iterator[str]:
+def _named_by_flags(instruction: Instruction, escape: str) -> Iterator[str]:
+    if instruction.keyword not in ("COPY", "ADD", "RUN"):
+        return
     for flag in instruction.flags:
-        name, _, value = flag.partition("=")
-        if instruction.keyword in ("COPY", "ADD") and name == "--from":
+        name, _, value = plain_flag(flag, escape).partition("=")
+        if name == "--from" and instruction.keyword != "RUN":
             yield value
-        elif instruction.keyword == "RUN" and name == "--mount" and (found := _MOUNT_FROM.search(value)):
-            yield found[1]
+        elif name == "--mount" and instruction.keyword == "RUN":
+            yield from _mounted_from(value)
+
+
+def _mounted_from(mount: str) -> list[str]:
+    """The images in the comma-separated fields of a `--mount`, whose names are in any case."""
+    try:
+        (fields,) = csv.reader([mount])
+    except (csv.Error, ValueError):
+        return ["$"]  # which nobody can tell
+    named = [field.partition("=") for field in fields]
+    return [value for name, _, value in named if name.lower() == "from" and value]

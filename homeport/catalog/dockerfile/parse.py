@@ -7,17 +7,24 @@ top, comments and blank lines within continuations, here-documents after RUN, CO
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
+
+from homeport.catalog.dockerfile.here_documents import Document, documents_of
+from homeport.catalog.dockerfile.lines import Line, split_lines, strip_left
+from homeport.catalog.dockerfile.shell_words import BLANKS, DEEPEST_NESTING, ShellError
+
+LONGEST_LINE: Final = 64 * 1024
+"""In bytes, with its end: BuildKit reads no longer one (Go's `bufio.MaxScanTokenSize`)."""
 
 _KEYWORDS = frozenset(
     b"ADD ARG CMD COPY ENTRYPOINT ENV EXPOSE FROM HEALTHCHECK LABEL MAINTAINER ONBUILD RUN SHELL STOPSIGNAL "
     b"USER VOLUME WORKDIR".split()
 )
-_TAKES_HERE_DOCUMENTS = re.compile(rb"(?:ONBUILD[\t\v\f\r ]+)?(?:RUN|COPY|ADD)[\t\v\f\r ]", re.IGNORECASE)
-_DIRECTIVE = re.compile(rb"#\s*([A-Za-z][A-Za-z0-9]*)\s*=\s*(.+?)\s*")
+_DIRECTIVE = re.compile(rb"#\s*([A-Za-z][A-Za-z0-9]*)\s*=")
 _DIRECTIVE_NAMES = (b"syntax", b"escape", b"check")
-_HERE_DOCUMENT = re.compile(r"\d*<<(-?)([^<]+)")
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_BLANKS = (b"\t", b"\v", b"\f", b"\r", b" ")
+_KEYWORD_ENDS = re.compile(rb"[\t\v\f\r ]")
+_BRACES = re.compile(r"\$\{|\}")
+_FLAG_BLANKS = "\t\n\v\f\r \x85\xa0"  # Go's blanks among single bytes, which is how flags are read
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,20 +70,10 @@ class Dockerfile:
     instructions: Sequence[Instruction]
     problem: str = ""
 
-
-@dataclass(frozen=True)
-class _Line:
-    number: int
-    start: int
-    raw: bytes
-
     @property
-    def content(self) -> bytes:
-        return self.raw.rstrip(b"\r\n")
-
-    @property
-    def is_comment(self) -> bool:
-        return self.raw.lstrip().startswith(b"#")
+    def escape(self) -> str:
+        """The character that continues lines and takes the meaning from the one after it."""
+        return _escape_of(self.directives)
 
 
 class _UnreadableError(Exception):
@@ -84,20 +81,52 @@ class _UnreadableError(Exception):
 
 
 def parse_dockerfile(source: bytes) -> Dockerfile:
-    """Reads a Dockerfile; never fails, see `problem`."""
-    lines = _split_lines(source)
+    """Reads a Dockerfile; never fails, see `problem`.
+
+    Of `readings_of` it is the first that can be read to its end.
+    """
+    readings = readings_of(source)
+    return next((one for one in readings if not one.problem), readings[0])
+
+
+def readings_of(source: bytes) -> Sequence[Dockerfile]:
+    """What it says to a BuildKit since 2025, for which `<< EOF` begins a here-document; and to one before."""
+    spaced = _read(source, spaced_documents=True)
+    return (spaced, _read(source, spaced_documents=False)) if b"<<" in source else (spaced,)
+
+
+def _read(source: bytes, *, spaced_documents: bool) -> Dockerfile:
+    lines = split_lines(source)
+    too_long = next((line.number for line in lines if len(line.raw) > LONGEST_LINE), None)
+    if too_long is not None:
+        del lines[too_long - 1 :]
     directives: list[Directive] = []
     instructions: list[Instruction] = []
-    problem = ""
+    problem = f"line {too_long} is longer than {LONGEST_LINE - 1} bytes, which BuildKit does not read"
     try:
         directives += _read_directives(lines)
-        escape = next((found.value for found in directives if found.name == "escape"), "\\")
+        escape = _escape_of(directives).encode()
         position = 0
         while position < len(lines):
-            position = _read_instruction(lines, position, escape.encode(), instructions)
+            position = _read_instruction(lines, position, escape, instructions, spaced_documents)
     except _UnreadableError as error:
-        problem = str(error)
-    return Dockerfile(directives=tuple(directives), instructions=tuple(instructions), problem=problem)
+        problem, too_long = str(error), 0
+    return Dockerfile(
+        directives=tuple(directives),
+        instructions=tuple(instructions),
+        problem=problem if too_long is not None else "",
+    )
+
+
+def put_off(instruction: Instruction, escape: str) -> tuple[Instruction, ...]:
+    """What an ONBUILD has other builds do; nothing of any other instruction."""
+    if instruction.keyword != "ONBUILD":
+        return ()
+    # its here-documents stand elsewhere, and say nothing of flags and addresses
+    text = instruction.arguments.replace("<<", "< <")
+    # BuildKit reads it once with the file's escape character, and once more with the usual one
+    read = [parse_dockerfile(f"# escape={one}\n{text}".encode()) for one in dict.fromkeys((escape, "\\"))]
+    return tuple(done for parsed in read for done in parsed.instructions)
 
 
 def split_words(text: str, escape: str = "\\") -> list[str] | None:
@@ -114,7 +143,7 @@ def split_words(text: str, escape: str = "\\") -> list[str] | None:
             quote = "" if character == quote else quote
         elif character in "'\"":
             quote = character
-        if character.isspace() and not quote:
+        if character in BLANKS and not quote:
             words += [word] if word else []
             word = ""
         else:
@@ -124,52 +153,56 @@ def split_words(text: str, escape: str = "\\") -> list[str] | None:
     return None if quote else words
 
 
-def _split_lines(source: bytes) -> list[_Line]:
-    lines: list[_Line] = []
-    start = len(_BYTE_ORDER_MARK) if source.startswith(_BYTE_ORDER_MARK) else 0
-    for number, raw in enumerate(source[start:].split(b"\n"), 1):
-        end = start + len(raw)
-        whole = source[start : end + 1]
-        if whole:
-            lines.append(_Line(number, start, whole))
-        start = end + 1
-    return lines
+def _escape_of(directives: Sequence[Directive]) -> str:
+    return next((found.value for found in directives if found.name == "escape"), "\\")
 
 
-def _read_directives(lines: Sequence[_Line]) -> list[Directive]:
+def _read_directives(lines: Sequence[Line]) -> list[Directive]:
     directives: list[Directive] = []
     for line in lines:
-        found = _DIRECTIVE.fullmatch(line.content.lstrip())
-        if found is None or (name := found[1].lower()) not in _DIRECTIVE_NAMES:
+        content = strip_left(line.content)
+        found = _DIRECTIVE.match(content)
+        value = content[found.end() :] if found else b""
+        if found is None or not value or (name := found[1].lower()) not in _DIRECTIVE_NAMES:
             break
         if name.decode() in [before.name for before in directives]:
             raise _UnreadableError(f"line {line.number} repeats a directive")
-        value = found[2].decode(errors="replace")
-        if name == b"escape" and value not in ("\\", "`"):
+        text = value.strip().decode(errors="replace")
+        if name == b"escape" and text not in ("\\", "`"):
             raise _UnreadableError(f"line {line.number} sets an escape character that is none")
         directives.append(
-            Directive(name=name.decode(), value=value, start=line.start, end=line.start + len(line.raw))
+            Directive(name=name.decode(), value=text, start=line.start, end=line.start + len(line.raw))
         )
     return directives
 
 
 def _read_instruction(
-    lines: Sequence[_Line], position: int, escape: bytes, instructions: list[Instruction]
+    lines: Sequence[Line],
+    position: int,
+    escape: bytes,
+    instructions: list[Instruction],
+    spaced_documents: bool,
 ) -> int:
     """Adds the instruction that begins at this line, if one does; gives the line after it."""
     pieces, position = _join_continuations(lines, position, escape)
     logical = b"".join(piece for _, _, piece in pieces)
-    stripped = logical.strip()
-    if not stripped:
+    if not strip_left(logical):
         return position
-    number, keyword_end, keyword = _find_keyword(pieces)
+    number, keyword_end, keyword = _find_keyword(pieces, logical)
+    written = logical.decode(errors="replace")
+    _require_shallow(written, number)
+    rest = strip_left(logical)[len(keyword) :]
+    flags, arguments = _split_flags(rest, escape.decode())
     documents: list[str] = []
-    if b"<<" in stripped and _TAKES_HERE_DOCUMENTS.match(stripped):
-        position = _read_documents(lines, position, stripped.decode(errors="replace"), documents)
-    flags, arguments = _split_flags(stripped[len(keyword) :].decode(errors="replace"), escape.decode())
+    if "<<" in written:
+        try:
+            begun = documents_of(written, keyword, arguments, spaced=spaced_documents)
+        except ShellError as error:
+            raise _UnreadableError(f"in line {number} {error}") from error
+        position = _read_documents(lines, position, begun, documents)
     instructions.append(
         Instruction(
-            keyword=keyword.decode().upper(),
+            keyword=keyword,
             line=number,
             keyword_end=keyword_end,
             flags=tuple(flags),
@@ -180,79 +213,106 @@ def _read_instruction(
     return position
 
 
+def _require_shallow(line: str, number: int) -> None:
+    depth = 0
+    for found in _BRACES.finditer(line):
+        depth = depth + 1 if found[0] == "${" else max(0, depth - 1)
+        if depth > DEEPEST_NESTING:
+            raise _UnreadableError(
+                f"in line {number} more than {DEEPEST_NESTING} variables stand within each other"
+            )
+
+
 def _join_continuations(
-    lines: Sequence[_Line], position: int, escape: bytes
+    lines: Sequence[Line], position: int, escape: bytes
 ) -> tuple[list[tuple[int, int, bytes]], int]:
     """The pieces of one logical line as (line number, byte offset, bytes), and the line after it."""
-    # not after another escape character: BuildKit takes two for none
-    continued = re.compile(rb"(?:(?<=[^%b])|^)%b[ \t]*$" % (re.escape(escape), re.escape(escape)))
     pieces: list[tuple[int, int, bytes]] = []
     for index in range(position, len(lines)):
         line = lines[index]
-        if line.is_comment or not line.content.strip():
+        if line.is_comment or line.is_blank:
             if not pieces:
                 return [], index + 1
             continue
-        match = continued.search(line.content)
-        pieces.append((line.number, line.start, line.content[: match.start()] if match else line.content))
-        if match is None:
+        content = line.content.rstrip(b" \t")
+        # not after another escape character: BuildKit takes two for none
+        continues = content.endswith(escape) and not content[:-1].endswith(escape)
+        pieces.append((line.number, line.start, content[:-1] if continues else line.content))
+        if not continues:
             return pieces, index + 1
     return pieces, len(lines)
 
 
-def _find_keyword(pieces: Sequence[tuple[int, int, bytes]]) -> tuple[int, int, bytes]:
-    """The line it stands in, the byte offset after it, and the keyword, which must stand in one piece."""
-    for index, (number, start, piece) in enumerate(pieces):
-        stripped = piece.lstrip()
-        if not stripped:
-            continue
-        keyword = re.split(rb"[\t\v\f\r ]", stripped, maxsplit=1)[0]
-        after = b"".join(following for _, _, following in pieces[index + 1 :])
-        goes_on = len(keyword) == len(stripped) and after[:1] not in (b"", *_BLANKS)
-        if goes_on or keyword.upper() not in _KEYWORDS:
-            raise _UnreadableError(f"line {number} begins with no instruction that is known")
-        return number, start + len(piece) - len(stripped) + len(keyword), keyword
-    raise AssertionError(pieces)
+def _find_keyword(pieces: Sequence[tuple[int, int, bytes]], logical: bytes) -> tuple[int, int, str]:
+    """The line it begins in, the byte offset after it, and the keyword in capitals."""
+    stripped = strip_left(logical)
+    begins = len(logical) - len(stripped)
+    keyword = _KEYWORD_ENDS.split(stripped, maxsplit=1)[0]
+    line, passed = 0, 0
+    for number, start, piece in pieces:
+        if not line and begins < passed + len(piece):
+            line = number
+        if line and begins + len(keyword) <= passed + len(piece):
+            if keyword.upper() not in _KEYWORDS:
+                break
+            return line, start + begins + len(keyword) - passed, keyword.decode().upper()
+        passed += len(piece)
+    raise _UnreadableError(f"line {line} begins with no instruction that is known")
 
 
-def _read_documents(lines: Sequence[_Line], position: int, logical: str, documents: list[str]) -> int:
+def _read_documents(
+    lines: Sequence[Line], position: int, begun: Sequence[Document], documents: list[str]
+) -> int:
     """Adds the contents of the here-documents that a logical line begins; gives the line after them."""
-    words = split_words(logical)
-    if words is None:
-        raise _UnreadableError(f"a quote before line {position + 1} is not closed")
-    for word in words:
-        if (found := _HERE_DOCUMENT.fullmatch(word)) is None:
-            continue
-        end = re.sub(r"\\(.)|['\"]", r"\1", found[2]).encode()
+    for document in begun:
         content: list[bytes] = []
         while True:
             if position >= len(lines):
-                raise _UnreadableError(f"the here-document {found[2]} has no end")
+                raise _UnreadableError(f"the here-document {document.name[:60]} has no end")
             line = lines[position]
             position += 1
-            if (line.content.lstrip(b"\t") if found[1] else line.content) == end:
+            if (line.content.lstrip(b"\t") if document.chomps else line.content) == document.name.encode():
                 break
             content.append(line.raw)
         documents.append(b"".join(content).decode(errors="replace"))
     return position
 
 
-def _split_flags(text: str, escape: str) -> tuple[list[str], str]:
-    """The `--flags` that a text begins with, and what follows them."""
+def _split_flags(written: bytes, escape: str) -> tuple[list[str], str]:
+    """The `--flags` that the text behind a keyword begins with, as written, and what follows them."""
+    text = written.decode("latin-1")
     flags: list[str] = []
-    rest = text.strip()
-    while rest.startswith("--"):
-        end, quote = 0, ""
-        while end < len(rest) and (quote or not rest[end].isspace()):
-            if rest[end] == escape:
-                end += 1
-            elif quote:
-                quote = "" if rest[end] == quote else quote
-            elif rest[end] in "'\"":
-                quote = rest[end]
-            end += 1
-        flag, rest = rest[:end], rest[end:].lstrip()
-        if flag == "--":
+    end = 0
+    while True:
+        begins = _skip_blanks(text, end)
+        if not text.startswith("--", begins):
             break
-        flags.append(flag)
-    return flags, rest
+        end = _end_of_flag(text, begins, escape)
+        if text[begins:end] == "--":
+            begins = end
+            break
+        flags.append(_as_text(text[begins:end]))
+    return flags, _as_text(text[begins:]).strip(BLANKS)
+
+
+def _skip_blanks(text: str, position: int) -> int:
+    while position < len(text) and text[position] in _FLAG_BLANKS:
+        position += 1
+    return position
+
+
+def _end_of_flag(text: str, position: int, escape: str) -> int:
+    quote = ""
+    while position < len(text) and (quote or text[position] not in _FLAG_BLANKS):
+        if text[position] == escape:
+            position += 1
+        elif quote:
+            quote = "" if text[position] == quote else quote
+        elif text[position] in "'\"":
+            quote = text[position]
+        position += 1
+    return min(position, len(text))
+
+
+def _as_text(text: str) -> str:
+    return text.encode("latin-1").decode(errors="replace")

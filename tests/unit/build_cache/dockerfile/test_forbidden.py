@@ -52,7 +52,7 @@ def test_a_frontend_that_is_not_docker_s_is_found_as_buildkit_finds_it(text: str
         f"# syntax=docker/dockerfile-upstream:master@sha256:{'0a' * 32}\nFROM a",
         "# an ordinary comment\n# syntax=evil/x\nFROM a",
         "\n# syntax=evil/x\nFROM a",
-        "FROM a\n# syntax=evil/x\n// syntax=evil/x",
+        "FROM a\n# syntax=evil/x\n# // syntax=evil/x",
         "FROM a\nRUN <<EOF\n# syntax=evil/x\nEOF",
     ],
 )
@@ -223,3 +223,48 @@ def test_a_run_without_a_network_of_the_box_passes() -> None:
     text = "FROM a\nRUN --network=none true\nRUN --security=sandbox true\nRUN x --network=host"
 
     assert _find(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "FROM a\nNONSENSE b",
+        "FROM a\nRUN cat <<EOF",
+        f"FROM a\nRUN {'b' * 65536}",
+        "# escape=x\nFROM a",
+        "FROM a\nRUN <<${B:-EOF}\ntrue\n${B:-EOF}",
+    ],
+)
+def test_what_cannot_be_read_to_its_end_is_found_for_nobody_knows_what_it_asks_for(text: str) -> None:
+    found = _find(text)
+
+    assert found is not None
+    assert "cannot be read" in found.what
+    assert found.remedy
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "FROM a\nRU\\\nN --network=host true",
+        "FROM a\n\u00a0RUN --network=host true",
+        "\u00a0# escape=`\nFROM a\nRUN true \\\nRUN --network=host true",
+        "FROM a\nRUN true ${ <<'CMD x'\nRUN --network=host true\nCMD x",
+        "FROM a\nRUN true << 'CMD x'\nRUN --network=host true\nCMD x",
+        "FROM a\nRUN --mount=target=/b\xa0--network=host true",
+    ],
+)
+def test_what_buildkit_reads_otherwise_than_it_looks_is_found_as_buildkit_reads_it(text: str) -> None:
+    source = text.encode("latin-1" if text.endswith("/b\xa0--network=host true") else "utf-8")
+
+    found = find_forbidden(source, {})
+
+    assert found is not None
+    assert "network" in found.what
+
+
+@pytest.mark.parametrize(
+    "lines", ["ENV H=127.0.0.1\nARG H=example.org", "ENV H=example.org\nARG H=127.0.0.1"]
+)
+def test_of_a_variable_that_is_set_twice_both_values_count_as_versions_of_buildkit_differ(lines: str) -> None:
+    assert _find(f"FROM a\n{lines}\nADD http://$H/x /x") is not None

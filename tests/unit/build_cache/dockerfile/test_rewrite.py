@@ -46,6 +46,15 @@ def mounting_lines(content: bytes) -> list[int]:
         ("FROM a\nONBUILD RUN <<EOF\nRUN b\nEOF\nRUN c\n", [5]),
         ("FROM a\nRUN --network=none b\nRUN c\n", [3]),
         ("FROM a\nCMD run b\n", []),
+        ("FROM a\nRU\\\nN b\nRUN c\n", [3, 4]),
+        ("FROM a\n\u00a0RUN b\n\u2003# RUN c\n", [2]),
+        ("\u00a0# escape=`\nFROM a\nRUN b \\\nRUN c\n", [3, 4]),
+        ('FROM a\nRUN cat "<<EOF\nRUN b\n', [2, 3]),
+        ("FROM a\nRUN cat <<EOF ${\nRUN b\n", [2, 3]),
+        ("FROM a\nRUN cat << EOF\nRUN inside\nEOF\nRUN b\n", [2, 5]),
+        ("FROM a\nRUN cat <<'' <<\nRUN b\n", [2, 3]),
+        ('FROM a\nCOPY ["<<EOF", "/x"]\nRUN b\n', [3]),
+        ("FROM a\nRUN echo ${B:-c <<EOF d}\nRUN inside\nEOF\nRUN b\n", [2, 5]),
     ],
 )
 def test_every_run_that_takes_them_gets_mounts_and_nothing_else_does(text: str, lines: list[int]) -> None:
@@ -77,8 +86,9 @@ def test_what_has_no_network_and_what_runs_later_is_said() -> None:
     [
         "FROM a\nRUN <<EOF\nRUN b\n",
         "FROM a\nNONSENSE b\nRUN c\n",
-        'FROM a\nRUN cat "<<EOF\nRUN b\n',
-        "FROM a\nRU\\\nN b\n",
+        f"FROM a\nRUN {'b' * 65536}\nRUN c\n",
+        f"FROM a\nRUN {'${B:-' * 100}\nRUN c\n",
+        "FROM a\nRUN <<${B:-EOF}\nRUN c\n${B:-EOF}\n",
     ],
 )
 def test_what_cannot_be_read_is_built_as_it_is_and_said(text: str) -> None:

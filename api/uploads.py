@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from api.accepting import REPLAYED, Change, accept, replayed, request_key
 from api.context import Context
 from homeport.errors import InvalidInputError
-from homeport.state.reserve import require_room
+from homeport.state.admission import require_chance
 from homeport.state.uploads import remove_upload, store_upload
 
 T = TypeVar("T")
@@ -28,8 +28,9 @@ async def accept_upload(
     context: Context, request: web.Request, judge: Callable[[Path], Change]
 ) -> web.Response:
     """Stores the archive, judges it in a thread, and queues its job, which has the upload's id."""
-    require_room(context.settings)
     settings, upload, digest = context.settings, uuid.uuid4().hex, hashlib.sha256()
+    key = await request_key(request, "of a body that is not read yet")
+    await context.read(partial(require_chance, settings=settings, key=key))
     archive = await store_upload(
         settings.uploads_dir,
         upload,

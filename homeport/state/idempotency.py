@@ -79,6 +79,11 @@ def find_replayed(conn: Connection, key: RequestKey, now: datetime) -> Job | Non
     return find_job(conn, row.job_id)
 
 
+def is_known(conn: Connection, key: RequestKey) -> bool:
+    """Whether a request had the key, whatever else stood in it; also while one that has expired is kept."""
+    return conn.execute(select(IDEMPOTENCY_KEYS.c.job_id).where(_is(key))).first() is not None
+
+
 def remember(conn: Connection, key: RequestKey, job_id: str, now: datetime) -> None:
     """Keeps the key with its job; one that has expired makes room."""
     conn.execute(delete(IDEMPOTENCY_KEYS).where(_is(key)))

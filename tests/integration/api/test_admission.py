@@ -1,8 +1,11 @@
 """What becomes a job: once per key, while there is room in line, and shown with its place."""
 
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection
 from typing import Any
 
 import pytest
@@ -11,6 +14,7 @@ from sqlalchemy import select, update
 
 from homeport.settings import Settings
 from homeport.state import leases
+from homeport.state.accept import accept_history
 from homeport.state.jobs import list_jobs
 from homeport.state.schema import CLAIMS, IDEMPOTENCY_KEYS
 from homeport.state.tokens import create_token
@@ -224,6 +228,56 @@ class TestAFullQueue:
 
         assert install(box, "one").json()["id"] == job["id"]
 
+    def test_what_homeport_queues_by_itself_takes_places_and_is_not_refused(self, box: Any) -> None:
+        assert box.install("wiki").status_code == 202
+        with box.database.write() as connection:
+            for number in range(2):
+                accept_history(connection, job_id=f"history-{number}", now=datetime.now(UTC))
+
+        refused = box.install("blog")
+
+        assert (refused.status_code, refused.json()["facts"]["queued"]) == (429, 3)
+
+    def test_an_archive_is_refused_before_any_of_it_is_read(self, box: Any, settings: Settings) -> None:
+        settings.uploads_dir.mkdir()
+        box.install("wiki")
+        box.install("blog")
+
+        status, code = answer_to_head(box, settings, "/v1/builds?name=mine")
+
+        assert (status, code) == (429, "queue_full")
+        assert list(settings.uploads_dir.iterdir()) == []
+
+    def test_an_archive_that_is_sent_again_needs_no_place(self, box: Any, settings: Settings) -> None:
+        settings.uploads_dir.mkdir()
+        sent = ("POST", "/v1/builds?name=mine")
+        job = box.call(*sent, data=CONTEXT, headers={**TAR, **keyed("one")}).json()
+        box.install("wiki")
+
+        again = box.call(*sent, data=CONTEXT, headers={**TAR, **keyed("one")})
+        other = box.call(*sent, data=tar_of({"Dockerfile": "FROM x\n"}), headers={**TAR, **keyed("one")})
+        new = box.call(*sent, data=CONTEXT, headers={**TAR, **keyed("two")})
+
+        assert (again.status_code, again.json()["id"]) == (202, job["id"])
+        assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+        assert (new.status_code, new.json()["code"]) == (429, "queue_full")
+        assert [path.name for path in settings.uploads_dir.iterdir()] == [f"{job['id']}.tar"]
+
+    def test_archives_that_come_together_get_no_more_than_the_places_that_there_are(
+        self, box: Any, settings: Settings
+    ) -> None:
+        settings.uploads_dir.mkdir()
+
+        def send(number: int) -> int:
+            answer = box.call("POST", f"/v1/builds?name=mine-{number}", data=CONTEXT, headers=TAR)
+            return int(answer.status_code)
+
+        with ThreadPoolExecutor(8) as pool:
+            statuses = list(pool.map(send, range(12)))
+
+        assert sorted(statuses) == [202] * 2 + [429] * 10
+        assert {path.stem for path in settings.uploads_dir.iterdir()} == set(jobs_of(box))
+
     def test_no_more_than_the_limit_come_in_together(self, box: Any) -> None:
         with ThreadPoolExecutor(8) as pool:
             answers = list(pool.map(lambda n: box.install("wiki", identifier=f"app-{n}"), range(12)))
@@ -289,6 +343,17 @@ def test_every_list_comes_page_by_page(box: Any, path: str, name: str) -> None:
     assert len(whole) > 1
     assert paged == whole == sorted(whole)
     assert box.call("GET", path, params={"cursor": "?"}).status_code == 422
+
+
+def answer_to_head(box: Any, settings: Settings, path: str) -> tuple[int, str]:
+    """The status and code of the answer to an archive of which nothing but the announcement is sent."""
+    connection = HTTPConnection(settings.listen, timeout=20)
+    connection.putrequest("POST", path)
+    for name, value in {**TAR, "Authorization": f"Bearer {box.token}", "Content-Length": "1000000"}.items():
+        connection.putheader(name, value)
+    connection.endheaders()
+    with closing(connection), connection.getresponse() as answer:
+        return answer.status, json.load(answer)["code"]
 
 
 def claimed_identifiers(box: Any) -> set[str]:

@@ -32,7 +32,7 @@ def disk(engine_box: EngineBox) -> Iterator[Ext4Disk]:
 
 @pytest.fixture
 def box(engine_box: EngineBox, disk: Ext4Disk) -> Iterator[DiskBox]:
-    """A Homeport on that disk that takes any number of jobs and begins none: no worker takes them."""
+    """A Homeport on that disk that takes any number of jobs; its worker carries them out meanwhile."""
     box = DiskBox(engine_box, "cut", disk.place, reserve_bytes=0, spare_bytes=0, queue_max=1_000_000)
     with box:
         box.add_definition("cut", pulled_app("cut", "acme/never-pulled:1"))

@@ -168,6 +168,21 @@ def test_events_that_are_old_or_too_many_go_and_their_numbers_are_not_used_again
         assert list(connection.execute(select(EVENTS.c.seq)).scalars()) == [6]
 
 
+def test_events_of_a_clock_that_was_ahead_keep_none_behind_them_that_is_old(database: Database) -> None:
+    ahead = [
+        {"at": NOW + timedelta(days=5000), "kind": "job.step", "facts": {}} for _ in range(history.PIECE + 1)
+    ]
+    old = [{"at": NOW - timedelta(days=100), "kind": "job.step", "facts": {}} for _ in range(3)]
+    with database.write() as connection:
+        connection.execute(insert(EVENTS), ahead + old)
+
+    with database.write() as connection:
+        by_age = history.forget_events(connection, before=NOW - timedelta(days=90), keep=10_000)
+        beyond = history.forget_events(connection, before=NOW - timedelta(days=90), keep=history.PIECE)
+
+    assert (by_age, beyond) == (3, 1)
+
+
 def test_keys_of_requests_go_after_a_day(database: Database) -> None:
     with database.write() as connection:
         for hours in (25, 23):

@@ -44,7 +44,7 @@ def create_app(settings: Settings) -> web.Application:
 def create_context(settings: Settings) -> Context:
     """The parts, put together."""
     database = Database(settings.database)
-    writer = Writer(database)
+    writer = Writer(database, fail_points=settings.fail_points)
     return Context(
         settings=settings,
         database=database,

@@ -16,10 +16,10 @@ from homeport.settings import Settings
 from homeport.state import jobs, leases, outbox
 from homeport.state.database import Database
 from homeport.state.doorbell import Doorbell
+from homeport.state.fail_points import fail_points_in
 from homeport.state.journal import JobJournal
 from homeport.state.leases import Lease
 from homeport.state.reserve import MAKES_ROOM, draw_on_reserve, is_short
-from workers.fail_points import fail_points_in
 from workers.job_log import JobLog
 from workers.job_run import JobRun
 from workers.lease_keeper import LeaseKeeper, RunningControl, UndoingControl

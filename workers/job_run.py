@@ -13,9 +13,9 @@ from homeport.models import Job, JobKind, JobState
 from homeport.plans import Control, Ending, Journal, Outcome, Plan, problem_of, run_plan
 from homeport.state import leases
 from homeport.state.database import Database
+from homeport.state.fail_points import FailPoints, nowhere
 from homeport.state.journal import under_lease
 from homeport.state.leases import Lease
-from workers.fail_points import FailPoints, nowhere
 from workers.operation import Operation, OperationContext, RunningJob
 
 _log = logging.getLogger(__name__)

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from homeport.state.batches import commit_batch
 from homeport.state.database import Database
+from homeport.state.fail_points import COMMITTED, fail_points_in
 
 T = TypeVar("T")
 
@@ -33,10 +34,12 @@ class Writer:
     """Carries out changes of the database one after the other, on one thread.
 
     Each change runs in a savepoint of its own: one that is refused spoils no other of the same batch.
+    `fail_points` is the folder that says whether it fails behind a commit; empty: nowhere.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, fail_points: str = "") -> None:
         self._database = database
+        self._fail_points = fail_points_in(fail_points)
         self._waiting: asyncio.Queue[_Write] = asyncio.Queue(_WAITING)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="writer")
 
@@ -60,7 +63,7 @@ class Writer:
                 batch.append(self._waiting.get_nowait())
             try:
                 changes = [write.change for write in batch]
-                outcomes = await loop.run_in_executor(self._thread, commit_batch, self._database, changes)
+                outcomes = await loop.run_in_executor(self._thread, self._commit, changes)
             except Exception as error:  # who waits gets it; the writer goes on
                 outcomes = [(None, error)] * len(batch)
             for write, (value, failure) in zip(batch, outcomes, strict=True):
@@ -70,6 +73,11 @@ class Writer:
                     write.outcome.set_result(value)
                 else:
                     write.outcome.set_exception(failure)
+
+    def _commit(self, changes: list[Callable[[Connection], Any]]) -> list[tuple[Any, Exception | None]]:
+        outcomes = commit_batch(self._database, changes)
+        self._fail_points(COMMITTED)
+        return outcomes
 
     def close(self) -> None:
         """Waits for the batch under way and ends the thread."""

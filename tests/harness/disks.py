@@ -21,10 +21,6 @@ class DiskBox(HomeportBox):
         super().__init__(engine, name, state_dir=disk, **settings)
         self.state_dir = disk
 
-    def is_ready(self) -> bool:
-        """Whether it says that all works."""
-        return self._says_ok("/readyz")
-
     def job_ids(self) -> set[str]:
         """The ids of all jobs that it tells of."""
         found: set[str] = set()

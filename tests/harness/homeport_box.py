@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Self
@@ -126,6 +126,15 @@ class HomeportBox:
     def token(self) -> str:
         """The first token."""
         return (self.state_dir / "token").read_text().strip()
+
+    @contextlib.contextmanager
+    def keyed(self, key: str) -> Iterator[None]:
+        """Sends every request with this Idempotency-Key, until the block ends."""
+        self._session.headers["Idempotency-Key"] = key
+        try:
+            yield
+        finally:
+            del self._session.headers["Idempotency-Key"]
 
     def request(
         self, method: str, path: str, *, token: str | None = None, **options: Any
@@ -283,6 +292,10 @@ class HomeportBox:
         assert self._process is not None
         if self._process.poll() is not None:
             return True
+        return self.is_ready()
+
+    def is_ready(self) -> bool:
+        """Whether it says that all works."""
         try:
             return requests.get(f"{self.base_url}/readyz", timeout=2).ok
         except requests.RequestException:

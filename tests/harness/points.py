@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from homeport.state.fail_points import point_file, reached_file
 from tests.harness.homeport_box import HomeportBox, Json
 from tests.harness.programs import wait_until
-from workers.fail_points import point_file, reached_file
 
 
 class Held:

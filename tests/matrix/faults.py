@@ -2,26 +2,37 @@
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from uuid import uuid4
 
 import psutil
 import requests
 
+from homeport.host.engine import Engine
+from homeport.settings import Settings
+from homeport.state import repairs
+from homeport.state.database import Database
+from homeport.state.fail_points import point_file
 from tests.harness.engine import EngineBox
 from tests.harness.homeport_box import HomeportBox, Json
 from tests.harness.leftovers import reserved_ports
-from tests.harness.points import held
+from tests.harness.points import Held, held
 from tests.harness.programs import wait_until
-from tests.matrix.rows import Fault, Row
-from tests.matrix.scenarios import NEIGHBOUR
-from workers.fail_points import point_file
+from tests.matrix.rows import ACCEPTED, Fault, Row
+from tests.matrix.scenarios import NEIGHBOUR, Scenario
+from workers.observation import observe
+from workers.reconciliation import find_differences
 
 IN_TIME_S = 60.0
 """A job has ended within so many seconds after the fault."""
 
 HEARD_S = 1.2
 """A worker hears of a cancel within so many seconds."""
+
+WITHOUT_ENGINE_S = 1.0
+"""A job goes on so long without an engine."""
 
 _TOLD_TWICE = (
     "SELECT job, kind FROM events WHERE kind IN"
@@ -42,20 +53,38 @@ class FaultyBox:
 
     def carry_out(self, row: Row) -> Json:
         """Brings the row's job to its step, has the fault happen, and gives the job when it has ended."""
-        kind = row.scenario.kind
         scenario = row.scenario(self.box, self.engine)
         if row.fault is Fault.RAISE:
-            point_file(self.points, f"{kind}/{row.step}:acted").write_text("raise")
+            point_file(self.points, row.point).write_text("raise")
             return self._ended(scenario.submit())
-        boundary = "begun" if row.fault is Fault.CANCEL else "acted"
         if row.fault is Fault.UNDO:
-            boundary = "undone"
-            point_file(self.points, f"{kind}/{row.last_step}:begun").write_text("raise")
-        with held(self.points, f"{kind}/{row.step}:{boundary}") as place:
+            point_file(self.points, f"{scenario.kind}/{row.last_step}:begun").write_text("raise")
+        with held(self.points, row.point) as place:
+            if row.step == ACCEPTED:
+                return self._ended(self._asked_again(scenario, place))
             job = scenario.submit()
             wait_until(place.is_reached, what=f"the point of {row}", timeout_s=60, log=self.box.log)
             self._happen(row.fault, job, place.let_go)
         return self._ended(job)
+
+    def _asked_again(self, scenario: Scenario, place: Held) -> Json:
+        """The job of a request whose API was killed before it answered, which its sender then sent again."""
+        key = uuid4().hex
+        ((newest,),) = self.box.sql("SELECT COALESCE(MAX(seq), 0) FROM jobs")
+        first = "SELECT job_id FROM idempotency_keys WHERE key = ?"
+        with self.box.keyed(key), ThreadPoolExecutor(1) as sender:
+            asking = sender.submit(scenario.submit)
+            wait_until(place.is_reached, what="an accept", timeout_s=60, log=self.box.log)
+            wait_until(lambda: bool(self.box.sql(first, key)), what="its commit", timeout_s=10)
+            kill(self.box.component("api"))
+            place.let_go()
+            assert isinstance(asking.exception(timeout=30), requests.ConnectionError)
+            wait_until(self.box.is_ready, what="the API", timeout_s=30, log=self.box.log)
+            job = scenario.submit()
+        assert [(job["id"],)] == self.box.sql(first, key)
+        made = self.box.sql("SELECT id FROM jobs WHERE kind = ? AND seq > ?", job["kind"], newest)
+        assert made == [(job["id"],)]
+        return job
 
     def _happen(self, fault: Fault, job: Json, let_go: Callable[[], None]) -> None:
         match fault:
@@ -69,10 +98,10 @@ class FaultyBox:
                 kill(self.box.component("api"))
             case Fault.VALKEY:
                 kill(next(one for one in self.box.processes() if "valkey" in one.name()))
-            case Fault.ENGINE:
-                self.engine.restart()
-            case Fault.ENGINE_KILLED:
-                self.engine.kill()
+            case Fault.ENGINE | Fault.ENGINE_KILLED:
+                self.engine.stop() if fault is Fault.ENGINE else self.engine.kill()
+                let_go()
+                time.sleep(WITHOUT_ENGINE_S)
                 self.engine.start()
             case Fault.CANCEL:
                 assert self.box.cancel(job).status_code == requests.codes.accepted
@@ -105,9 +134,22 @@ class FaultyBox:
         claimed = {row[0] for row in self.box.sql("SELECT DISTINCT identifier FROM claims")}
         found += [f"{name} is claimed" for name in sorted(claimed - set(apps))]
         found += [f"{kind} of the job {job} was told twice" for job, kind in self.box.sql(_TOLD_TWICE)]
+        found += self._differences()
         for folder in ("uploads", "unpacked", "builds"):
             found += [str(path) for path in (self.box.state_dir / folder).glob("*")]
         return found + self._of_neighbour()
+
+    def _differences(self) -> list[str]:
+        """What Docker and the disk have otherwise than the database wants it, as the reconciler sees it."""
+        settings = Settings(
+            state_dir=self.box.state_dir, run_dir=self.box.run_dir, catalog_dir=self.box.catalog_dir
+        )
+        database = Database(settings.database)
+        with database.read() as connection:
+            apps = repairs.wanted(connection).apps
+        database.close()
+        found = find_differences(observe(Engine(self.engine.docker_host), settings), apps)
+        return [f"{name}: {words}" for name, said in found.items() for words in said]
 
     def _is_quiet(self) -> bool:
         return not self.box.sql("SELECT id FROM jobs WHERE state IN ('queued', 'running', 'undoing')")

@@ -13,6 +13,7 @@ from typing import Any, cast
 from homeport.models import Job, JobState, Queue
 from homeport.plans import Plan
 from homeport.settings import Settings
+from homeport.state.fail_points import COMMITTED
 from tests.harness.programs import REPOSITORY
 from tests.matrix.scenarios import SCENARIOS, Scenario
 from workers.operation import RunningJob
@@ -21,6 +22,11 @@ from workers.tools import Tools
 
 RESULTS = REPOSITORY / "docs" / "fault-matrix.json"
 PAGE = REPOSITORY / "docs" / "fault-matrix.md"
+
+
+ACCEPTED, TAKEN, ENDING = "(accepted)", "(taken)", "(ending)"
+"""Where a job stands before and after its steps: committed, and neither answered nor sent to a worker;
+leased, and no step begun; all done, and its end not written down."""
 
 
 class Fault(StrEnum):
@@ -41,10 +47,10 @@ MEANINGS: Mapping[Fault, str] = {
     Fault.RAISE: "the step raises an error that nobody foresaw",
     Fault.WORKER: "SIGKILL of the process that carries out the job",
     Fault.PARENT: "SIGKILL of the parent of all processes, which die with it; then Homeport is started again",
-    Fault.API: "SIGKILL of the API, after it has accepted the job",
+    Fault.API: "SIGKILL of the API; who sent a job that was only just accepted gets no answer and asks again",
     Fault.VALKEY: "SIGKILL of Valkey, which comes back empty",
-    Fault.ENGINE: "the Docker Engine is stopped and started",
-    Fault.ENGINE_KILLED: "SIGKILL of the Docker Engine, in the longest step of each kind",
+    Fault.ENGINE: "the Docker Engine is stopped, the job goes on without it for a second, and it is started",
+    Fault.ENGINE_KILLED: "likewise, by SIGKILL, in the longest step of each kind",
     Fault.CANCEL: "the owner cancels the job when the step has begun",
     Fault.UNDO: "the job fails at its last step; SIGKILL of the worker when the step is undone",
 }
@@ -60,6 +66,17 @@ class Row:
 
     def __str__(self) -> str:
         return f"{self.scenario.name}-{self.step}-{self.fault}".replace(" ", "_")
+
+    @property
+    def point(self) -> str:
+        """The fail point at which it happens."""
+        kind = self.scenario.kind
+        if self.step == ACCEPTED:
+            return COMMITTED
+        if self.step in (TAKEN, ENDING):
+            return f"{kind}:{self.step.strip('()')}"
+        boundary = {Fault.CANCEL: "begun", Fault.UNDO: "undone"}.get(self.fault, "acted")
+        return f"{kind}/{self.step}:{boundary}"
 
     @property
     def last_step(self) -> str:
@@ -93,22 +110,29 @@ def all_rows() -> list[Row]:
     rows = []
     for scenario in SCENARIOS:
         plan = plan_of(scenario)
-        longest = max(plan.steps, key=lambda step: step.weight).name
+        longest = longest_step(scenario)
+        if scenario.is_asked_for:
+            rows.append(Row(scenario=scenario, step=ACCEPTED, fault=Fault.API))
+        rows.append(Row(scenario=scenario, step=TAKEN, fault=Fault.WORKER))
         for step in plan.steps:
             faults: list[Fault] = [one for one in Fault if one not in (Fault.ENGINE_KILLED, Fault.UNDO)]
             faults += [Fault.ENGINE_KILLED] if step.name == longest else []
             faults += [Fault.UNDO] if step.undo is not None else []
             rows += [Row(scenario=scenario, step=step.name, fault=fault) for fault in faults]
+        rows.append(Row(scenario=scenario, step=ENDING, fault=Fault.WORKER))
     return rows
+
+
+def longest_step(scenario: type[Scenario]) -> str:
+    """The step of its plan that has the largest share of the time."""
+    return max(plan_of(scenario).steps, key=lambda step: step.weight).name
 
 
 def quick_rows() -> list[Row]:
     """Those of every run: a killed worker in every step and undo, an error in each kind, the rest once."""
     rows = all_rows()
-    longest = {
-        scenario: max(plan_of(scenario).steps, key=lambda step: step.weight).name for scenario in SCENARIOS
-    }
-    often = [row for row in rows if row.fault in (Fault.WORKER, Fault.UNDO)]
+    longest = {scenario: longest_step(scenario) for scenario in SCENARIOS}
+    often = [row for row in rows if row.fault in (Fault.WORKER, Fault.UNDO) or row.step == ACCEPTED]
     once = [
         row
         for row in rows
@@ -138,6 +162,8 @@ def page_of(results: list[dict[str, Any]]) -> str:
         "worst moment: when the step has acted and nobody has written that down. Then the box is looked at:",
         "the job has ended within a minute; containers, networks, ports, files and claims are those that",
         "the database wants; nothing is left over; and what the owner's other apps hold is as it was.",
+        f"Beside the steps stand {ACCEPTED}: committed, and neither answered nor sent to a worker; {TAKEN}:",
+        f"leased, and no step begun; {ENDING}: all done, and the job's end not written down.",
         "",
         f"`scripts/test --matrix` made this page and [fault-matrix.json](fault-matrix.json): {passed} of",
         f"{len(results)} passed. The steps are those of the plans themselves. A part of it runs with every",

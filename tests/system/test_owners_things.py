@@ -166,8 +166,9 @@ def test_with_the_engine_down_an_uninstall_says_so_and_works_when_it_is_back(
 
     assert problem["code"] == "engine_unavailable"
     assert problem["remedy"]
-    assert problem["restored"] == "Nothing was put back; what had begun: stop."
+    assert problem["restored"] == "Put back: stop."
     assert project(box).is_dir()
+    assert box.app("owned")["state"] == "running"
     box.succeed(box.uninstall("owned", purge=True))
     assert leftovers(box, "owned") == []
 
@@ -188,7 +189,7 @@ def test_an_uninstall_asked_while_the_install_runs_waits_for_it(
     assert leftovers(box, "owned") == []
 
 
-def test_what_an_engine_that_went_away_kept_from_being_undone_can_be_uninstalled(
+def test_what_an_engine_that_went_away_kept_from_being_undone_is_taken_away_when_it_is_back(
     fresh_homeport: Callable[..., HomeportBox], engine_box: EngineBox
 ) -> None:
     publish_standin(engine_box, "acme/never-well:1", mode="unhealthy")
@@ -199,14 +200,17 @@ def test_what_an_engine_that_went_away_kept_from_being_undone_can_be_uninstalled
     engine_box.kill()
     try:
         problem = box.fail(job, timeout_s=120)
+        assert box.app("half")["state"] == "installing"
     finally:
         engine_box.start()
     assert problem["restored"].startswith("Could not be put back: ")
 
-    assert box.app("half")["state"] == "installing"
-    box.succeed(box.uninstall("half", purge=True))
+    wait_until(lambda: box.apps() == [], what="its uninstall", timeout_s=60, log=box.log)
 
-    assert leftovers(box, "half") == []
+    assert leftovers(box, "half", but_data=True) == []
+    engine_box.client.volumes.get("homeport-half_store").remove()
+    ((job_id,),) = box.sql("SELECT id FROM jobs WHERE kind = 'uninstall'")
+    assert box.job(job_id)["state"] == "succeeded"
 
 
 def test_an_install_is_undone_when_the_engine_that_went_away_is_back(
@@ -229,7 +233,7 @@ def test_an_install_is_undone_when_the_engine_that_went_away_is_back(
     assert leftovers(box, "half") == []
 
 
-def test_a_cancelled_uninstall_says_what_had_begun_and_can_be_asked_again(
+def test_after_a_cancelled_uninstall_the_app_runs_again_with_its_data_and_can_be_uninstalled(
     box: HomeportBox, engine_box: EngineBox
 ) -> None:
     box.add_definition("stubborn", headless_app("stubborn", WEB, service="    command: [sleep, '300']\n"))
@@ -241,8 +245,11 @@ def test_a_cancelled_uninstall_says_what_had_begun_and_can_be_asked_again(
     ended = box.wait(job, timeout_s=20)
 
     assert ended["state"] == "cancelled"
-    assert ended["problem"]["restored"] == "Nothing was put back; what had begun: stop."
-    assert box.app("stubborn")["state"] == "uninstalling"
+    assert ended["problem"]["restored"] == "Put back: stop."
+    assert box.app("stubborn")["state"] == "running"
+    ((repair,),) = box.sql("SELECT id FROM jobs WHERE kind = 'repair'")
+    box.succeed(box.job(repair))
+    assert engine_box.client.containers.get("stubborn").status == "running"
     box.succeed(box.uninstall("stubborn", purge=True))
     assert leftovers(box, "stubborn") == []
 

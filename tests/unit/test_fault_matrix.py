@@ -3,12 +3,22 @@
 import json
 
 from homeport.models import JobKind
-from tests.matrix.rows import PAGE, RESULTS, all_rows, page_of, quick_rows
+from homeport.state.fail_points import points_of
+from tests.matrix.rows import PAGE, RESULTS, Fault, all_rows, page_of, plan_of, quick_rows
 from tests.matrix.scenarios import SCENARIOS
 
 
 def test_every_kind_of_job_has_a_scenario() -> None:
     assert {scenario.kind for scenario in SCENARIOS} == set(JobKind)
+
+
+def test_a_worker_is_killed_at_every_boundary_at_which_something_was_done() -> None:
+    killed = {row.point for row in all_rows() if row.fault in (Fault.WORKER, Fault.UNDO)}
+
+    for scenario in SCENARIOS:
+        points = set(points_of(scenario.kind, plan_of(scenario)))
+        done = {point for point in points if point.rpartition(":")[2] not in ("begun", "undoing")}
+        assert done <= killed
 
 
 def test_the_published_rows_are_those_of_the_plans() -> None:

@@ -15,6 +15,7 @@ from compose.data import purge_folders, remove_project_files
 from compose.values import SNAPSHOT
 from homeport.errors import EngineRefusedError, NotPossibleNowError
 from homeport.events import EventKind
+from homeport.jobs import queue_of
 from homeport.models import App, AppState, DesiredState
 from homeport.names import project_name
 from homeport.plans import Plan, Step, StepRun
@@ -64,8 +65,14 @@ class UninstallContext:
                 job_id=uuid4().hex,
                 identifier=self.identifier,
                 found=["its uninstall was broken off"],
+                queue=queue_of(builds_images=self._may_build(app)),
                 now=self.tools.now(),
             )
+
+    def _may_build(self, app: App) -> bool:
+        """Whether an image that was built here may have been removed."""
+        was_begun = self.running.record_of("remove images") is not None
+        return was_begun and any(image["built"] for image in app.images.values())
 
 
 def plan_uninstall(tools: Tools, running: RunningJob) -> tuple[Plan[UninstallContext], OperationContext]:

@@ -61,14 +61,14 @@ def engine(tmp_path: Path) -> Iterator[StuckEngine]:
     engine.close()
 
 
-def test_an_engine_that_is_stuck_does_not_hold_up_a_cancel(engine: StuckEngine) -> None:
+def test_an_engine_that_is_stuck_does_not_hold_up_a_cancel(engine: StuckEngine, tmp_path: Path) -> None:
     control = RunningControl(threading.Event())
     watch = StartWatch(
         Engine(engine.address),
         "homeport-notes",
         HealthExpectation(services=("web",)),
         control=control,
-        settings=Settings(),
+        settings=Settings(state_dir=tmp_path, run_dir=tmp_path, catalog_dir=tmp_path),
         on_wait=lambda _words: None,
     )
     cancelled_at: list[float] = []

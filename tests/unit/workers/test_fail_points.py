@@ -9,7 +9,7 @@ import pytest
 from homeport.models import JobKind
 from homeport.plans import Plan, Step
 from homeport.settings import Settings
-from workers.fail_points import (
+from homeport.state.fail_points import (
     FolderFailPoints,
     fail_points_in,
     nowhere,

@@ -15,11 +15,11 @@ from homeport.errors import HandedBackError, LeaseLostError, Problem, StateUnava
 from homeport.models import Job, JobKind, JobState
 from homeport.plans import Plan, Step, StepRun
 from homeport.state import jobs, leases
+from homeport.state.fail_points import FailPoints, FolderFailPoints, nowhere, point_file
 from homeport.state.journal import JobJournal
 from homeport.state.schema import CLAIMS
 from tests.unit.workers.conftest import NOW, Household
 from workers import job_run
-from workers.fail_points import FailPoints, FolderFailPoints, nowhere, point_file
 from workers.job_run import JobRun
 from workers.lease_keeper import RunningControl, UndoingControl
 from workers.operation import Operation, OperationContext, RunningJob

@@ -1,4 +1,6 @@
-"""Named places at the boundaries of steps where a test can make a job fail or hold still; nowhere by default.
+"""Named places where a test can make a job fail or hold still; nowhere by default.
+
+They are the boundaries of steps, and the moment at which a request is committed and not answered yet.
 
 A test writes an action into a file of the point's own; whoever passes the point finds it there.
 """
@@ -13,6 +15,9 @@ from homeport.plans import Plan
 
 _LONGEST_PAUSE_S: Final = 300.0  # a test that died must not hold a worker for ever
 _LOOK_S: Final = 0.01
+
+COMMITTED: Final = "api:committed"
+"""The point at which the API has committed requests, and has neither answered them nor sent their jobs."""
 
 
 class FailPoints(Protocol):

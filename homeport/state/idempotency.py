@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select
+from sqlalchemy import Connection, and_, bindparam, delete, insert, select
 
 from homeport.errors import IdempotencyKeyReusedError, InvalidInputError
 from homeport.models import Job
 from homeport.state.jobs import find_job
+from homeport.state.prepared import Prepared
 from homeport.state.schema import IDEMPOTENCY_KEYS
 from homeport.wire import KEY_FIELD
 
@@ -21,6 +22,17 @@ KEPT: Final = timedelta(hours=24)
 """How long a key is known."""
 
 _LONGEST: Final = 255
+
+_IS_IT: Final = and_(
+    IDEMPOTENCY_KEYS.c.token == bindparam("token"), IDEMPOTENCY_KEYS.c.key == bindparam("key")
+)
+_KNOWN: Final = Prepared(
+    select(IDEMPOTENCY_KEYS.c.digest, IDEMPOTENCY_KEYS.c.job_id).where(
+        _IS_IT, IDEMPOTENCY_KEYS.c.created_at > bindparam("since")
+    )
+)
+_FORGET: Final = Prepared(delete(IDEMPOTENCY_KEYS).where(_IS_IT))
+_REMEMBER: Final = Prepared(insert(IDEMPOTENCY_KEYS), ("token", "key", "digest", "job_id", "created_at"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,35 +75,29 @@ def find_replayed(conn: Connection, key: RequestKey, now: datetime) -> Job | Non
     Raises:
         IdempotencyKeyReusedError: another request had the key.
     """
-    row = conn.execute(
-        select(IDEMPOTENCY_KEYS).where(_is(key), IDEMPOTENCY_KEYS.c.created_at > now - KEPT)
-    ).first()
-    if row is None:
+    known = _KNOWN.rows(conn, {"token": key.token, "key": key.key, "since": now - KEPT})
+    if not known:
         return None
-    if row.digest != key.digest:
+    ((digest, job_id),) = known
+    if digest != key.digest:
         raise IdempotencyKeyReusedError(
             "This Idempotency-Key was used for another request.",
-            why=f"With it came a request that became the job {row.job_id}; path, query or body differ.",
+            why=f"With it came a request that became the job {job_id}; path, query or body differ.",
             remedy="Make up a new key for each thing that is to be done.",
             key=key.key,
-            job=row.job_id,
+            job=job_id,
         )
-    return find_job(conn, row.job_id)
+    return find_job(conn, job_id)
 
 
 def is_known(conn: Connection, key: RequestKey) -> bool:
     """Whether a request had the key, whatever else stood in it; also while one that has expired is kept."""
-    return conn.execute(select(IDEMPOTENCY_KEYS.c.job_id).where(_is(key))).first() is not None
+    found = select(IDEMPOTENCY_KEYS.c.job_id).where(_IS_IT)
+    return conn.execute(found, {"token": key.token, "key": key.key}).first() is not None
 
 
 def remember(conn: Connection, key: RequestKey, job_id: str, now: datetime) -> None:
     """Keeps the key with its job; one that has expired makes room."""
-    conn.execute(delete(IDEMPOTENCY_KEYS).where(_is(key)))
-    conn.execute(
-        insert(IDEMPOTENCY_KEYS),
-        {"token": key.token, "key": key.key, "digest": key.digest, "job_id": job_id, "created_at": now},
-    )
-
-
-def _is(key: RequestKey) -> ColumnElement[bool]:
-    return and_(IDEMPOTENCY_KEYS.c.token == key.token, IDEMPOTENCY_KEYS.c.key == key.key)
+    _FORGET.rows(conn, {"token": key.token, "key": key.key})
+    row = {"token": key.token, "key": key.key, "digest": key.digest, "job_id": job_id, "created_at": now}
+    _REMEMBER.execute_all(conn, [row])

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Dialect
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.sql.dml import Insert
+from sqlalchemy.sql.dml import Delete, Insert
 from sqlalchemy.sql.selectable import Select
 
 Row = tuple[Any, ...]
@@ -19,11 +19,13 @@ class Prepared:
     """A statement whose values all have names. Its rows are as the driver gives them: numbers and text.
 
     Args:
-        statement: an insert or a query.
+        statement: an insert, a deletion or a query.
         columns: for an insert, the columns that get values.
     """
 
-    def __init__(self, statement: Insert | Select[Any], columns: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, statement: Insert | Delete | Select[Any], columns: Sequence[str] | None = None
+    ) -> None:
         self._statement = statement
         self._columns = columns
         self._compiled: dict[str, _Compiled] = {}

@@ -1,7 +1,7 @@
 """Statements that are compiled once, on a real database."""
 
 import pytest
-from sqlalchemy import Column, Integer, MetaData, Select, Table, Text, bindparam, insert, select
+from sqlalchemy import Column, Integer, MetaData, Select, Table, Text, bindparam, delete, insert, select
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from homeport.models import JobKind
@@ -43,6 +43,18 @@ def test_what_stands_in_the_statement_itself_is_kept(box: Box) -> None:
 
         assert found.rows(conn, {"name": "blue"}) == [(2,)]
         assert found.rows(conn, {"name": "red"}) == []
+
+
+def test_rows_are_deleted_by_the_values_that_are_given(box: Box) -> None:
+    remove = Prepared(delete(LAMPS).where(LAMPS.c.name == bindparam("name")))
+    with box.database.write() as conn:
+        LAMPS.create(conn)
+        for name in ("red", "blue"):
+            ADD.rows(conn, {"name": name, "kind": JobKind.BUILD, "lit_at": None})
+
+        assert remove.rows(conn, {"name": "red"}) == []
+
+        assert conn.execute(select(LAMPS.c.name)).scalars().all() == ["blue"]
 
 
 def test_a_driver_s_errors_are_told_as_sqlalchemy_tells_them(box: Box) -> None:

@@ -9,8 +9,10 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from benchmarks.jobs_peer import connect_peer
 
@@ -27,10 +29,22 @@ class Load:
     answers_ms: list[float]
 
 
-def send_requests(address: str, token: str, *, definition: str, prefix: str, count: int) -> Load:
-    """Asks for so many installs of the definition, each of another identifier, and waits for every 202."""
+def send_requests(
+    address: str, token: str, *, definition: str, prefix: str, count: int, has_keys: bool
+) -> Load:
+    """Asks for so many installs of the definition, each of another identifier, and waits for every 202.
+
+    With keys, each has an `Idempotency-Key`, a random UUID as the `homeport` command makes it up.
+    """
     return _run(
-        {"address": address, "token": token, "definition": definition, "prefix": prefix, "count": count}
+        {
+            "address": address,
+            "token": token,
+            "definition": definition,
+            "prefix": prefix,
+            "count": count,
+            "has_keys": has_keys,
+        }
     )
 
 
@@ -60,7 +74,7 @@ def main() -> None:
     print(json.dumps({"rate": count / seconds, "answers_ms": [answer * 1000 for answer in answers]}))
 
 
-async def _request_at_once(wanted: dict[str, str]) -> tuple[float, list[float]]:
+async def _request_at_once(wanted: dict[str, Any]) -> tuple[float, list[float]]:
     host, _, port = wanted["address"].rpartition(":")
     requests = _requests(wanted)
     answers: list[float] = []
@@ -76,13 +90,14 @@ async def _request_at_once(wanted: dict[str, str]) -> tuple[float, list[float]]:
     return time.perf_counter() - began, answers
 
 
-def _requests(wanted: dict[str, str]) -> Iterator[bytes]:
+def _requests(wanted: dict[str, Any]) -> Iterator[bytes]:
     for number in range(int(wanted["count"])):
         choices = {"definition": wanted["definition"], "identifier": f"{wanted['prefix']}-{number}"}
         body = json.dumps(choices).encode()
+        key = f"Idempotency-Key: {uuid.uuid4()}\r\n" if wanted["has_keys"] else ""
         head = (
             f"POST /v1/apps HTTP/1.1\r\nHost: {wanted['address']}\r\n"
-            f"Authorization: Bearer {wanted['token']}\r\n"
+            f"Authorization: Bearer {wanted['token']}\r\n{key}"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         yield head.encode() + body

@@ -30,6 +30,7 @@ def faulty(
     """A Homeport with a neighbour whose data is watched."""
     points = engine_box.root / "points"
     points.mkdir(exist_ok=True)
+    points.chmod(0o777)  # the API, which is not root's, stands still there as well
     with HomeportBox(engine_box, "faults", fail_points=points, **SETTINGS) as box:
         furnish(box, engine_box)
         faulty = FaultyBox(box, engine_box, points)

@@ -30,13 +30,13 @@ from sqlalchemy import select
 from compose.values import COMPOSE_FILE, SNAPSHOT
 from homeport.errors import LeaseLostError, NotFoundError, NotPossibleNowError, TakenError
 from homeport.host.engine import Engine
-from homeport.models import AppState, Job, JobKind, Queue
+from homeport.models import AppState, Job, JobKind, JobState, Queue, StepState
 from homeport.names import project_name
 from homeport.state import accept, jobs, leases, repairs
 from homeport.state.doorbell import Doorbell
 from homeport.state.journal import JobJournal
 from homeport.state.leases import Lease
-from homeport.state.schema import CLAIMS, EVENTS, JOBS
+from homeport.state.schema import CLAIMS, EVENTS, JOBS, STEPS
 from tests.harness.fuzz import EXAMPLES
 from tests.unit.workers.conftest import NOW, Household
 from workers.job_run import JobRun
@@ -74,7 +74,11 @@ class Box(RuleBasedStateMachine):
         """The job that a worker carries out now."""
         self.is_robbed = False
         """Whether its worker has lost it to another, and does not know."""
+        self.is_to_be_cancelled = False
+        """Whether it was cancelled while there was something left to be cancelled."""
         self.control = RunningControl(threading.Event())
+        self.attempts: dict[tuple[str, str], int] = {}
+        """How often each step that is done has been begun, by job and name."""
         self.data: set[str] = set()
         """The identifiers whose data folder holds a file of the owner's."""
 
@@ -199,6 +203,22 @@ class Box(RuleBasedStateMachine):
         assert len(active) == len(set(active))
 
     @invariant()
+    def what_is_done_is_not_done_again(self) -> None:
+        """A step that is finished is begun no more."""
+        with self.household.database.read() as connection:
+            rows = connection.execute(select(STEPS).where(STEPS.c.state == StepState.DONE)).all()
+        for row in rows:
+            assert self.attempts.setdefault((row.job_id, row.name), row.attempts) == row.attempts
+
+    @invariant()
+    def what_brings_its_workers_down_is_turned_back(self) -> None:
+        """A job that has lost so many workers only goes back, and gives that for its reason."""
+        with self.household.database.read() as connection:
+            rows = connection.execute(select(JOBS).where(JOBS.c.losses >= MAX_LOSSES)).all()
+        assert all(row.turned_back is not None for row in rows)
+        assert all(row.state is not JobState.SUCCEEDED for row in rows)
+
+    @invariant()
     def claims_are_of_apps_or_of_installs_that_go_on(self) -> None:
         """What only one app can have is held by one that there is, or that is on its way."""
         with self.household.database.read() as connection:
@@ -239,7 +259,7 @@ class Box(RuleBasedStateMachine):
         job, lease = taken
         stopping = threading.Event()
         control = self.control = RunningControl(stopping)
-        self.at_work, self.is_robbed = job.id, False
+        self.at_work, self.is_robbed, self.is_to_be_cancelled = job.id, False, job.cancel_requested
         if job.cancel_requested:
             control.cancelled.set()
         run = JobRun(
@@ -259,6 +279,10 @@ class Box(RuleBasedStateMachine):
         except (LeaseLostError, RuntimeError):
             return  # its lease stands until somebody finds it dead
         assert not self.is_robbed, "who has lost a job does not end it"
+        with self.household.database.read() as connection:
+            ended = jobs.find_job(connection, job.id)
+        assert ended is not None
+        assert not (self.is_to_be_cancelled and job.problem is None) or ended.state is JobState.CANCELLED
         self.put_data(job.subject)
         self.check_all_or_nothing(job)
 
@@ -271,7 +295,7 @@ class Box(RuleBasedStateMachine):
         """
         passed = count()
 
-        def passing(_point: str) -> None:
+        def passing(point: str) -> None:
             if next(passed) != nth:
                 return
             match fault:
@@ -283,6 +307,9 @@ class Box(RuleBasedStateMachine):
                     self.machine.engine.is_up = False
                 case "cancel":
                     self.cancel_now()
+                    self.is_to_be_cancelled = not point.endswith((":undoing", ":undone", ":ending")) and (
+                        point.partition("/")[2].partition(":")[0] not in ("record", "release")
+                    )
                 case "rival":
                     self.look_for_more()
                 case "silence":
@@ -387,7 +414,7 @@ class Box(RuleBasedStateMachine):
         assert {(name, service) for name in running for service in ("web", "db")} <= set(services)
         assert {name for name, _ in services} <= running.keys()
         assert {name.partition("_")[0] for name in engine.nets} <= {project_name(one) for one in running}
-        assert self.machine.reserved >= {app.host_port for app in running.values()}
+        assert self.machine.reserved == {app.host_port for app in running.values()}
         self.what_was_accepted_is_there()
         self.data_is_kept()
 

@@ -153,6 +153,15 @@ class Box(RuleBasedStateMachine):
         self.uninstall(max(self.installed(), default=NAMES[0]), purge)
         self.work_and(fault, nth)
 
+    @rule(nth=POINTS)
+    def bring_down(self, nth: int) -> None:
+        """An install brings its worker down, time and again."""
+        self.install_and("death", nth)
+        for _ in range(MAX_LOSSES - 1):
+            self.reclaim()
+            self.work_and("death", nth)
+        self.reclaim()
+
     @rule()
     def reboot(self) -> None:
         """The machine starts again: no worker lives; the kernel's list is filled by the worker's start."""
@@ -425,7 +434,7 @@ def test_the_promises_hold_whatever_happens_in_whatever_order(monkeypatch: pytes
         Box,
         settings=hypothesis_settings(
             max_examples=EXAMPLES or 60,
-            stateful_step_count=50,
+            stateful_step_count=40,
             derandomize=not EXAMPLES,
             deadline=None,
             database=None,

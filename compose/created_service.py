@@ -48,6 +48,7 @@ _READ_ONLY: Final = "/proc/sys"
 """Each stands for a list of paths that Docker keeps from a container as a whole, or not at all."""
 
 
+_LONGEST_S: Final = 10**9 - 1  # more than thirty years, and all that durations are read with
 _PLAIN_RUNTIMES: Final = frozenset({"runc", "io.containerd.runc.v2"})
 
 
@@ -106,6 +107,7 @@ class _Container:
             "ports": [_without_address(port) for port in self._ports()],
             "volumes": self._mounts(),
             "volumes_from": [self._source(text) for text in self._host.get("VolumesFrom") or ()],
+            "healthcheck": _health_check(self._found["Config"].get("Healthcheck") or {}),
         }
         service |= self._namespaces() | self._requested_devices() | self._networks()
         runtime = self._host.get("Runtime") or "runc"
@@ -291,6 +293,21 @@ def _option(text: str) -> str:
 
 def _capabilities(listed: Sequence[str] | None) -> list[str]:
     return sorted(name.upper().removeprefix("CAP_") for name in listed or ())
+
+
+def _health_check(check: Mapping[str, Any]) -> dict[str, str]:
+    """How often a container is looked at; what its service does not say, Docker takes from its image."""
+    test = check.get("Test") or ["NONE"]
+    if test[0] == "NONE":
+        return {}
+    named = {"interval": "Interval", "start_interval": "StartInterval"}
+    return {word: _duration(check[key]) for word, key in named.items() if check.get(key)}
+
+
+def _duration(nanoseconds: int) -> str:
+    seconds, rest = divmod(abs(nanoseconds), 10**9)
+    written = f"{min(seconds, _LONGEST_S)}.{rest:09d}".rstrip("0").rstrip(".")
+    return f"{'-' if nanoseconds < 0 else ''}{written}s"
 
 
 def _device(device: Mapping[str, Any]) -> str:

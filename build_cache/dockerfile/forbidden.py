@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from build_cache.dockerfile.variables import Variables
 from homeport.catalog.build_arguments import steers_buildkit
 from homeport.catalog.dockerfile.parse import Dockerfile, Instruction, put_off, readings_of
+from homeport.catalog.dockerfile.rules import Refused, local_images
 from homeport.catalog.dockerfile.shell_words import ShellError
 
 _DOCKERS_FRONTEND: Final = re.compile(
@@ -64,7 +65,7 @@ def find_forbidden(
         _steering_argument(args)
         or _hidden_frontend(contexts)
         or _foreign_frontend(source.decode(errors="replace"))
-        or next(_forbidden_instructions(source, args), None)
+        or next(_forbidden_instructions(source, args, contexts), None)
     )
 
 
@@ -126,17 +127,23 @@ def _names_frontend(
     )
 
 
-def _forbidden_instructions(source: bytes, args: Mapping[str, str]) -> Iterator[Forbidden]:
+def _forbidden_instructions(
+    source: bytes, args: Mapping[str, str], contexts: Collection[str]
+) -> Iterator[Forbidden]:
     readings = readings_of(source)
     for parsed in readings:
-        yield from _in_reading(parsed, args)
+        yield from _in_reading(parsed, args, contexts)
     if all(parsed.problem for parsed in readings):
         yield _unreadable(readings[0].problem)
 
 
-def _in_reading(parsed: Dockerfile, args: Mapping[str, str]) -> Iterator[Forbidden]:
+def _in_reading(
+    parsed: Dockerfile, args: Mapping[str, str], contexts: Collection[str]
+) -> Iterator[Forbidden]:
     line = 1
     try:
+        for refused in local_images(parsed, args, contexts):
+            yield _names_local_image(parsed, refused)
         variables = Variables(parsed, args)
         for instruction in parsed.instructions:
             line = instruction.line
@@ -148,6 +155,17 @@ def _in_reading(parsed: Dockerfile, args: Mapping[str, str]) -> Iterator[Forbidd
                     yield from _addresses_of_add(instruction, done, variables)
     except ShellError as error:
         yield _unreadable(f"in line {line} {error}")
+
+
+def _names_local_image(parsed: Dockerfile, refused: Refused) -> Forbidden:
+    written = next(_one_line(one) for one in parsed.instructions if one.line == refused.line)
+    return Forbidden(
+        line=refused.line,
+        instruction=written,
+        what=f"line {refused.line} of its Dockerfile names an image of this box.",
+        why=f"{refused.what} It would be another app's, with all that is in it. The instruction: {written}",
+        remedy="Name an image as its registry does.",
+    )
 
 
 def _unreadable(problem: str) -> Forbidden:

@@ -10,13 +10,16 @@ from typing import Any, Final
 from homeport.catalog.build_arguments import steers_buildkit
 from homeport.catalog.composition import as_variables
 from homeport.catalog.definition import Definition
+from homeport.catalog.dockerfile.parse import Dockerfile, readings_of
+from homeport.catalog.dockerfile.rules import Refused, judge_dockerfile
 from homeport.catalog.fields import SERVICE_CONTEXT
 from homeport.catalog.loaded import BuildSpec
 from homeport.catalog.sources import find_inside
 from homeport.catalog.yaml12 import YamlDocument
 from homeport.errors import Finding
 
-_DOCKERFILE_BYTES: Final = 1024 * 1024
+_DOCKERFILE_BYTES: Final = 256 * 1024  # the longest that anybody was seen to write has a tenth
+_MOST_JUDGED: Final = 1024 * 1024  # each is read anew for every service that is built otherwise
 _NAMES_IMAGES: Final = re.compile(r"\s*(?:FROM|ARG)\s|.*\bfrom=", re.IGNORECASE)
 _WORD: Final = re.compile(r"[^\s=,\"'\[\]]+")
 _LONGEST_CHAIN: Final = 32  # of images that are built upon each other; no app needs a tenth of that
@@ -50,6 +53,7 @@ def read_builds(
             continue
         builds.add(service, _written_out(given["build"]), settings, document, path)
     builds.link()
+    builds.judge()
     return builds.in_order(), builds.findings
 
 
@@ -135,6 +139,44 @@ class _Builds:
             named = words[place] | {_plain(value) for value in spec.args.values()}
             named &= built.keys() - {images.get(name, ""), *spec.upon}
             self.specs[name] = replace(spec, upon={**spec.upon, **{image: built[image] for image in named}})
+
+    def judge(self) -> None:
+        """Finds what is refused in the Dockerfiles, each once for all services that are built alike."""
+        readings: dict[Path, Sequence[Dockerfile]] = {}
+        judged: set[tuple[Path, frozenset[tuple[str, str]], frozenset[str]]] = set()
+        total = 0
+        for service, spec in self.specs.items():
+            path = find_inside(spec.context, spec.dockerfile)
+            contexts = frozenset((*spec.folders, *spec.upon))
+            use = (spec.context / spec.dockerfile, frozenset(spec.args.items()), contexts)
+            if path is None or not path.is_file() or use in judged:
+                continue
+            judged.add(use)
+            size = path.stat().st_size
+            total += size
+            if size > _DOCKERFILE_BYTES or total > _MOST_JUDGED:
+                most = f"{_DOCKERFILE_BYTES // 1024} KiB are the most, {_MOST_JUDGED // 1024} KiB together"
+                remedy = "Move what is long into files that the Dockerfile copies."
+                self._refuse(
+                    service, ("dockerfile",), "build-dockerfile", f"It is too large: {most}.", remedy
+                )
+                return
+            if path not in readings:
+                readings[path] = readings_of(path.read_bytes())
+            self._add_refused(path, judge_dockerfile(readings[path], spec.args, contexts))
+
+    def _add_refused(self, path: Path, listed: Sequence[Refused]) -> None:
+        for refused in listed:
+            finding = Finding(
+                file=str(path.relative_to(self.folder.resolve())),
+                key=refused.keyword,
+                line=refused.line,
+                rule=refused.rule,
+                what=refused.what,
+                remedy=refused.remedy,
+            )
+            if finding not in self.findings:
+                self.findings.append(finding)
 
     def in_order(self) -> dict[str, BuildSpec]:
         """Every build after those that it is built upon; circles and unknown services become findings."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from homeport.catalog.dockerfile.parse import Dockerfile, Instruction, parse_dockerfile, split_words
+from homeport.catalog.dockerfile.parse import Dockerfile, Instruction, parse_dockerfile, put_off, split_words
 from homeport.catalog.dockerfile.shell_words import ShellError, substitute
 
 _WORD_ENDS: Final = re.compile(r"[\t\v\f\r ]+")
@@ -38,8 +38,9 @@ def base_images(dockerfile: bytes | str, args: Mapping[str, str] | None = None) 
     stages = {"scratch", ""}
     images: dict[str, None] = {}
     for named in named_images(parsed, args or {}):
-        is_number = named.instruction.keyword != "FROM" and named.image.isdecimal()  # a number is a stage's
-        if named.image.lower() not in stages and not is_number:
+        keyword = named.instruction.keyword
+        is_number = keyword != "FROM" and named.image.isdecimal()  # a number is a stage's
+        if named.image.lower() not in stages and not is_number and keyword != "ONBUILD":
             images[named.image] = None
         if named.instruction.keyword == "FROM":
             stages.add(stage_of(named.instruction, {})[1])
@@ -49,7 +50,7 @@ def base_images(dockerfile: bytes | str, args: Mapping[str, str] | None = None) 
 def named_images(
     parsed: Dockerfile, args: Mapping[str, str], known: Mapping[str, str] | None = None
 ) -> Iterator[NamedImage]:
-    """Every image or stage that the file names, in order; those of FROM also where they are empty.
+    """Every image or stage that the file names, or has other builds name, in order; also empty ones of FROM.
 
     Args:
         parsed: the file.
@@ -65,8 +66,9 @@ def named_images(
             yield NamedImage(
                 instruction=instruction, image=stage_of(instruction, values, escape=parsed.escape)[0]
             )
-        for name in _named_by_flags(instruction, parsed.escape):
-            yield NamedImage(instruction=instruction, image=substitute(name, values, parsed.escape))
+        for done in (instruction, *put_off(instruction, parsed.escape)):
+            for name in _named_by_flags(done, parsed.escape):
+                yield NamedImage(instruction=instruction, image=substitute(name, values, parsed.escape))
 
 
 def global_arguments(

@@ -64,11 +64,12 @@ class Directive:
 
 @dataclass(frozen=True, kw_only=True)
 class Dockerfile:
-    """A file as far as it could be read; `problem` is a sentence where that is not to its end."""
+    """A file as far as it could be read; where that is not to its end, `problem` says why, and where."""
 
     directives: Sequence[Directive]
     instructions: Sequence[Instruction]
     problem: str = ""
+    problem_line: int = 0
 
     @property
     def escape(self) -> str:
@@ -77,7 +78,11 @@ class Dockerfile:
 
 
 class _UnreadableError(Exception):
-    """Ends the reading; its text is the problem."""
+    """Ends the reading at a line; its text is the problem."""
+
+    def __init__(self, line: int, problem: str) -> None:
+        super().__init__(problem)
+        self.line = line
 
 
 def parse_dockerfile(source: bytes) -> Dockerfile:
@@ -98,23 +103,27 @@ def readings_of(source: bytes) -> Sequence[Dockerfile]:
 def _read(source: bytes, *, spaced_documents: bool) -> Dockerfile:
     lines = split_lines(source)
     too_long = next((line.number for line in lines if len(line.raw) > LONGEST_LINE), None)
-    if too_long is not None:
-        del lines[too_long - 1 :]
     directives: list[Directive] = []
     instructions: list[Instruction] = []
-    problem = f"line {too_long} is longer than {LONGEST_LINE - 1} bytes, which BuildKit does not read"
+    problem, problem_line = "", 0
     try:
+        if too_long is not None:
+            del lines[too_long - 1 :]
         directives += _read_directives(lines)
         escape = _escape_of(directives).encode()
         position = 0
         while position < len(lines):
             position = _read_instruction(lines, position, escape, instructions, spaced_documents)
+        if too_long is not None:
+            what = f"is longer than {LONGEST_LINE - 1} bytes, which BuildKit does not read"
+            problem, problem_line = f"line {too_long} {what}", too_long
     except _UnreadableError as error:
-        problem, too_long = str(error), 0
+        problem, problem_line = str(error), error.line
     return Dockerfile(
         directives=tuple(directives),
         instructions=tuple(instructions),
-        problem=problem if too_long is not None else "",
+        problem=problem,
+        problem_line=problem_line,
     )
 
 
@@ -166,10 +175,10 @@ def _read_directives(lines: Sequence[Line]) -> list[Directive]:
         if found is None or not value or (name := found[1].lower()) not in _DIRECTIVE_NAMES:
             break
         if name.decode() in [before.name for before in directives]:
-            raise _UnreadableError(f"line {line.number} repeats a directive")
+            raise _UnreadableError(line.number, f"line {line.number} repeats a directive")
         text = value.strip().decode(errors="replace")
         if name == b"escape" and text not in ("\\", "`"):
-            raise _UnreadableError(f"line {line.number} sets an escape character that is none")
+            raise _UnreadableError(line.number, f"line {line.number} sets an escape character that is none")
         directives.append(
             Directive(name=name.decode(), value=text, start=line.start, end=line.start + len(line.raw))
         )
@@ -198,7 +207,7 @@ def _read_instruction(
         try:
             begun = documents_of(written, keyword, arguments, spaced=spaced_documents)
         except ShellError as error:
-            raise _UnreadableError(f"in line {number} {error}") from error
+            raise _UnreadableError(number, f"in line {number} {error}") from error
         position = _read_documents(lines, position, begun, documents)
     instructions.append(
         Instruction(
@@ -218,9 +227,8 @@ def _require_shallow(line: str, number: int) -> None:
     for found in _BRACES.finditer(line):
         depth = depth + 1 if found[0] == "${" else max(0, depth - 1)
         if depth > DEEPEST_NESTING:
-            raise _UnreadableError(
-                f"in line {number} more than {DEEPEST_NESTING} variables stand within each other"
-            )
+            what = f"more than {DEEPEST_NESTING} variables stand within each other"
+            raise _UnreadableError(number, f"in line {number} {what}")
 
 
 def _join_continuations(
@@ -257,7 +265,7 @@ def _find_keyword(pieces: Sequence[tuple[int, int, bytes]], logical: bytes) -> t
                 break
             return line, start + begins + len(keyword) - passed, keyword.decode().upper()
         passed += len(piece)
-    raise _UnreadableError(f"line {line} begins with no instruction that is known")
+    raise _UnreadableError(line, f"line {line} begins with no instruction that is known")
 
 
 def _read_documents(
@@ -268,7 +276,8 @@ def _read_documents(
         content: list[bytes] = []
         while True:
             if position >= len(lines):
-                raise _UnreadableError(f"the here-document {document.name[:60]} has no end")
+                what = f"the here-document {document.name[:60]!r} has no end"
+                raise _UnreadableError(lines[-1].number, what)
             line = lines[position]
             position += 1
             if (line.content.lstrip(b"\t") if document.chomps else line.content) == document.name.encode():

@@ -1,6 +1,8 @@
 """How services are built: both ways of saying so, in the order in which they can be built."""
 
+import time
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -138,16 +140,38 @@ def test_a_chain_without_end_is_refused(read: Read) -> None:
     assert "build-chain" in {finding.rule for finding in caught.value.findings}
 
 
-@pytest.mark.parametrize("text", ["\n" * 900_000, "FROM " + " AS" * 300_000, "FROM x AS " + " " * 900_000])
+MANY: Final = (
+    "services:\n"
+    + "".join(f"  s{n}: {{build: web, image: 'i{n}'}}\n" for n in range(200))
+    + "  web: {build: web}\n"
+)
+
+
+@pytest.mark.parametrize("text", ["\n" * 250_000, "FROM x\n" * 36_000, "FROM x AS " + " " * 60_000])
 def test_a_hostile_dockerfile_is_read_in_no_time(read: Read, text: str) -> None:
-    loaded = read(
-        "services:\n"
-        + "".join(f"  s{n}: {{build: web, image: 'i{n}'}}\n" for n in range(200))
-        + "  web: {build: web}\n",
-        web=text,
-    )
+    began = time.process_time()
+
+    loaded = read(MANY, web=text)
 
     assert all(spec.upon == {} for spec in loaded.built_services.values())
+    assert time.process_time() - began < 10
+
+
+@pytest.mark.parametrize("text", ["\n" * 900_000, "FROM " + " AS" * 300_000, "FROM x AS " + " " * 900_000])
+def test_a_dockerfile_longer_than_anybody_writes_is_refused(read: Read, text: str) -> None:
+    with pytest.raises(DefinitionInvalidError) as caught:
+        read(MANY, web=text)
+
+    assert {finding.rule for finding in caught.value.findings} == {"build-dockerfile"}
+
+
+def test_a_dockerfile_that_is_read_again_and_again_is_refused(read: Read) -> None:
+    services = "".join(f"  s{n}: {{build: {{context: web, args: {{A: '{n}'}}}}}}\n" for n in range(20))
+
+    with pytest.raises(DefinitionInvalidError) as caught:
+        read(f"services:\n{services}  web: {{build: web}}\n", web="\n" * 100_000)
+
+    assert {finding.rule for finding in caught.value.findings} == {"build-dockerfile"}
 
 
 def test_a_context_of_a_service_that_is_not_built_is_refused(read: Read) -> None:

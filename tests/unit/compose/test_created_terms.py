@@ -292,6 +292,48 @@ def test_limits_that_the_kernel_does_not_know_are_not_missed(
     assert refused(tmp_path / "2", change, (), **{unknown: False}) == set()
 
 
+def looked_at(**keys: Any) -> Change:
+    """The container `web` with a health check, perhaps its image's."""
+    return part("Config", Healthcheck={"Test": ["CMD-SHELL", "true"], **keys})
+
+
+@pytest.mark.parametrize(
+    ("change", "key", "rule"),
+    [
+        (looked_at(Interval=1_000_000), "healthcheck.interval", "health-interval"),
+        (looked_at(Interval=1), "healthcheck.interval", "health-interval"),
+        (looked_at(Interval=999_999_999), "healthcheck.interval", "health-interval"),
+        (looked_at(Interval=-1), "healthcheck.interval", "duration"),
+        (
+            looked_at(Interval=30 * 10**9, StartPeriod=3600 * 10**9, StartInterval=1_000_000),
+            "healthcheck.start_interval",
+            "health-interval",
+        ),
+    ],
+)
+def test_a_check_that_an_image_brings_may_not_keep_the_box_busy_either(
+    tmp_path: Path, change: Change, key: str, rule: str
+) -> None:
+    assert refused(tmp_path, change) == {("the container wiki", key, rule)}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        looked_at(),
+        looked_at(Interval=0, StartInterval=0, Timeout=1_000_000, Retries=1),
+        looked_at(Interval=30 * 10**9, Timeout=30 * 10**9, StartPeriod=5 * 10**9, Retries=3),
+        looked_at(Interval=10**9, StartInterval=10**9, StartPeriod=900 * 10**9),
+        looked_at(Interval=2**63 - 1),
+        part("Config", Healthcheck=None),
+        part("Config", Healthcheck={"Test": None, "Interval": 1_000_000}),
+        part("Config", Healthcheck={"Test": ["NONE"], "Interval": 1_000_000}),
+    ],
+)
+def test_an_ordinary_check_passes_as_does_one_that_is_switched_off(tmp_path: Path, change: Change) -> None:
+    assert refused(tmp_path, change) == set()
+
+
 def test_a_volume_of_an_earlier_version_of_the_app_is_the_app_s_own(tmp_path: Path) -> None:
     labels = {"homeport.app": "wiki", "homeport.version": "0.9"}
 

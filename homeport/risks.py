@@ -126,33 +126,67 @@ _CAPABILITIES: Final[Mapping[str, Described]] = {
     "LINUX_IMMUTABLE": Described(Risk.LOW, "It may make its files unchangeable."),
 }
 
-# To the end of the path: a volume group may be called media, and its disk /dev/media/root.
-_HARMLESS_DEVICES: Final = re.compile(
-    r"/dev/(?:(?:dri|serial|snd)(?:/[\w./+-]+)?|(?:video|media|usb/lp|cec|rtc|apex_)[0-9]*"
+_DISKS: Final = (
+    r"/dev/(?:sd|hd|vd|xvd|nvme|mmcblk|mapper|dm-|md|loop|disk|sg|block|char|nbd|zd|rbd|bcache|pmem|zram|drbd|mtd|ubi"
+    r"|ublk|dasd|cciss|etherd|cpu(?:/|$)|ram[0-9]|fd[0-9]|n?st[0-9]|mem$|kmem$|port$|root$).*"
+)
+_HARMLESS_DEVICES: Final = (
+    r"/dev/(?:(?:dri|serial)(?:/[\w./+-]+)?|(?:usb/lp|cec|rtc|apex_)[0-9]*"
     r"|tty(?:USB|ACM|AMA|S)[0-9]+|net/tun|fuse)"
 )
-_KEYBOARDS: Final = re.compile(r"/dev/(?:input(?:/.*)?|uinput|hidraw[0-9]+)")
-_DISKS: Final = re.compile(
-    r"/dev/(?:sd|hd|vd|xvd|nvme|mmcblk|mapper|dm-|md|loop|disk|sg|block|char|nbd|zd|rbd|bcache|pmem|mem$|kmem$|port$|root$)"
+_NO_DISKS: Final = r"/dev/(?:accel|bus|dma_heap|dvb|infiniband|net|usb|vfio)/.*"
+# To the end of the path: a volume group may be called media, and its disk /dev/media/root.
+_DEVICES: Final = tuple(
+    (re.compile(pattern), risk, words)
+    for pattern, risk, words in (
+        (_DISKS, Risk.FULL, "It reads and writes {}, past every file's owner."),
+        (
+            r"/dev/(?:input(?:/.*)?|uinput|hidraw[0-9]+|usb/hiddev[0-9]*)",
+            Risk.HIGH,
+            "It reads what is typed and clicked at this box ({}).",
+        ),
+        (
+            r"/dev/(?:(?:video|media|v4l-subdev)[0-9]*|v4l(?:/.*)?)",
+            Risk.HIGH,
+            "It sees what this box's cameras see ({}).",
+        ),
+        (
+            r"/dev/(?:snd(?:/.*)?|(?:dsp|audio)[0-9]*)",
+            Risk.HIGH,
+            "It hears what this box's microphones hear ({}).",
+        ),
+        (
+            _HARMLESS_DEVICES,
+            Risk.LOW,
+            "It uses the device {}.",
+        ),
+        (
+            rf"(?!{_NO_DISKS})/dev/[^/]+/.*",
+            Risk.FULL,
+            "It reads and writes {}, which may be a disk, past every file's owner.",
+        ),
+        (r".*", Risk.HIGH, "It uses the device {}, whatever that may be."),
+    )
 )
+"""The first one that fits says what a device is."""
 
 
 def _device(path: str) -> Described:
-    if _DISKS.match(path):
-        return Described(Risk.FULL, f"It reads and writes {path}, past every file's owner.")
-    if _KEYBOARDS.fullmatch(path):
-        return Described(Risk.HIGH, f"It reads what is typed and clicked at this box ({path}).")
-    if _HARMLESS_DEVICES.fullmatch(path):
-        return Described(Risk.LOW, f"It uses the device {path}.")
-    return Described(Risk.HIGH, f"It uses the device {path}, whatever that may be.")
+    risk, words = next((risk, words) for pattern, risk, words in _DEVICES if pattern.fullmatch(path))
+    return Described(risk, words.format(path))
 
 
 _MESSAGE_BUS: Final = re.compile(r"/run/dbus(?:/|$)")
 
 
 _ROOTS_SERVICES: Final = re.compile(
-    r"/run/(?:lxd|incus|libvirt|snapd)[^/]*(?:/|$)|/var/(?:snap|lib)/(?:lxd|incus)(?:/|$)"
+    r"/run/(?:lxd|incus|libvirt|snapd|k3s|podman|containerd|crio)[^/]*(?:/|$)"
+    r"|/var/(?:snap|lib)/(?:lxd|incus|docker|rancher)(?:/|$)|/run/user/[^/]+/(?:podman|docker)(?:/|$)"
+    r"|/.*/\.docker/run(?:/|$)"
 )
+# Whoever writes there has programs run by root; who reads in the latter has the keys to them.
+_OBEYED: Final = re.compile(r"/var/(?:lib/lxc|spool/incron)(?:/|$)|/nix(?:/|$)")
+_KEYS: Final = re.compile(r"/(?:var/lib/kubelet|etc/kubernetes)(?:/|$)")
 _SOCKETS: Final = re.compile(r"/run/.*|.*[.-]sock(?:et)?")
 
 
@@ -164,6 +198,9 @@ def _bind(value: str) -> Described:
         return Described(Risk.FULL, words)
     if _MESSAGE_BUS.match(path) or _ROOTS_SERVICES.match(path):
         words = "It speaks to services of this box that act as root for whoever asks, and so commands it."
+        return Described(Risk.FULL, words)
+    if _KEYS.match(path) or (_OBEYED.match(path) and not value.endswith(":ro")):
+        words = f"By {path} it decides what root runs on this box, and so commands it."
         return Described(Risk.FULL, words)
     listens = ", and speaks to whatever program listens there" if _SOCKETS.fullmatch(path) else ""
     path = value.removesuffix(":ro")

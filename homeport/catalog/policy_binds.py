@@ -18,10 +18,16 @@ _SOCKET_NAMES: Final = re.compile(
 )
 _SOCKET_FOLDERS: Final = frozenset({"/", "/run", "/var", "/var/run"})
 _ENGINES: Final = (
-    "/etc/containerd", "/etc/docker", "/run/buildkit", "/run/containerd", "/run/crio", "/run/docker",
-    "/run/podman", "/var/lib/buildkit", "/var/lib/containerd", "/var/lib/containers", "/var/lib/docker",
-    "/var/lib/docker-engine",
+    "/etc/containerd", "/etc/docker", "/etc/rancher", "/run/buildkit", "/run/containerd", "/run/crio",
+    "/run/docker", "/run/k0s", "/run/k3s", "/run/podman", "/var/lib/buildkit", "/var/lib/containerd",
+    "/var/lib/containers", "/var/lib/crio", "/var/lib/docker", "/var/lib/docker-engine", "/var/lib/k0s",
+    "/var/lib/rancher", "/var/snap/docker", "/var/snap/microk8s",
 )  # fmt: skip
+# Docker's own folder there has settings, too, which an app may be given one by one.
+_ENGINES_OF_USERS: Final = re.compile(
+    r"/run/user/[^/]+/(?:buildkit|containerd|crio|docker|libpod|nerdctl|podman)[^/]*(?:/.*)?"
+    r"|/(?:home/[^/]+|root)/(?:\.docker(?:/(?:run|desktop)(?:/.*)?)?|\.local/share/(?:containers|docker)(?:/.*)?)"
+)
 _OURS: Final = ("/etc/homeport", "/opt/homeport", "/run/homeport", "/srv/homeport", "/var/lib/homeport")
 """Where Homeport's folders usually are; where they really are is looked at before a project is created."""
 
@@ -30,7 +36,10 @@ _SYSTEM: Final = re.compile(
     r"/(?:etc|boot|usr|bin|sbin|lib(?:32|64|x32)?|root|proc|sys|run/(?:sudo|udev)|var/cache(?:/apt|$)"
     r"|var/lib/(?:apt|cloud|dpkg|pam|polkit-1|sudo|systemd))(?:/|$)"
 )
-_COMMANDING: Final = ("/dev/console", "/dev/pts", "/run/systemd", "/var/spool/cron", "/var/spool/at")
+_COMMANDING: Final = (
+    "/dev/console", "/dev/initctl", "/dev/pts", "/run/initctl", "/run/systemd", "/var/spool/at",
+    "/var/spool/cron",
+)  # fmt: skip
 _WHOLE: Final = re.compile(
     r"/(?:dev|etc|boot|usr|bin|sbin|lib(?:32|64|x32)?|root)|/var/(?:lib|spool)|/run/user(?:/[^/]+)?"
 )
@@ -101,6 +110,7 @@ def _holds_engine(real: str) -> bool:
     return (
         real in _SOCKET_FOLDERS
         or _is_under(real, _ENGINES)
+        or _ENGINES_OF_USERS.fullmatch(real) is not None
         or any(_SOCKET_NAMES.fullmatch(part) for part in real.split("/"))
     )
 

@@ -25,8 +25,9 @@ from homeport.catalog.granting import require_granted
 from homeport.catalog.loaded import LoadedDefinition
 from homeport.catalog.policy_rules import CLOCK_FILES
 from homeport.catalog.yaml12 import dump_yaml
+from homeport.errors import Finding, PolicyRefusedError
 from homeport.permissions import Permission
-from homeport.placeholders import replace_in_tree
+from homeport.placeholders import replace_in_tree, replace_placeholders
 from homeport.settings import Settings
 
 __all__ = ["HealthExpectation", "ProjectFacts", "RenderedProject", "render_project"]
@@ -127,7 +128,29 @@ def _filled(template: Mapping[str, Any], app: ProjectFacts) -> dict[str, Any]:
     """The template as its packager means it for this app: Compose's `$$` read as a dollar sign."""
     meant = with_texts(dict(template), lambda text: text.replace("$$", "$"))
     filled: dict[str, Any] = replace_in_tree(meant, app.placeholders)
+    for section in ("services", "networks", "volumes", "configs"):
+        if len(filled.get(section) or ()) < len(meant.get(section) or ()):
+            raise _become_one(section, meant[section], app)
     return filled
+
+
+def _become_one(section: str, named: Collection[str], app: ProjectFacts) -> PolicyRefusedError:
+    """The error for two names that are the same once their placeholders are filled."""
+    seen: set[str] = set()
+    for name in named:
+        now = replace_placeholders(name, app.placeholders)
+        if now in seen:
+            break
+        seen.add(now)
+    finding = Finding(
+        file="the rendered project",
+        key=f"{section}.{name}",
+        line=None,
+        rule="name-placeholder",
+        what=f"As {app.identifier}, two of its {section} have the name {now[:60]!r}.",
+        remedy="Name each by what it is, without placeholders; or install the app as another identifier.",
+    )
+    return PolicyRefusedError("The rendered project has one name for two things.", [finding])
 
 
 def _with_image_volumes(

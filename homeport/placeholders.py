@@ -14,6 +14,21 @@ _PATTERNS = {
 }
 
 
+def holds_placeholder(text: str) -> bool:
+    """Whether one of them counts in the text."""
+    return any(pattern.search(text) for pattern in _PATTERNS.values())
+
+
+def placeholder_pattern(text: str) -> re.Pattern[str]:
+    """Whatever the text may become, as a line of its own."""
+    places = sorted(found.span() for pattern in _PATTERNS.values() for found in pattern.finditer(text))
+    written, last = "", 0
+    for start, end in places:
+        written += re.escape(text[last:start]) + ".+"
+        last = end
+    return re.compile(f"^{written}{re.escape(text[last:])}$", re.MULTILINE)
+
+
 def replace_placeholders(text: str, values: Mapping[str, str]) -> str:
     """The text with every placeholder that `values` names replaced, in `ORDER`."""
     for name in ORDER:

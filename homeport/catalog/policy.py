@@ -6,6 +6,8 @@ from typing import Any, Final
 
 from homeport.catalog.durations import parse_duration
 from homeport.catalog.judgement import Judgement, Outcome
+from homeport.catalog.local_images import names_local_image
+from homeport.catalog.policy_circles import check_circles, named, named_services
 from homeport.catalog.policy_files import (
     check_build,
     check_env_files,
@@ -15,6 +17,7 @@ from homeport.catalog.policy_files import (
     check_valued,
 )
 from homeport.catalog.policy_mounts import check_mounts
+from homeport.catalog.policy_names import check_declared_names, check_service_names
 from homeport.catalog.policy_ports import check_ports
 from homeport.catalog.policy_powers import (
     check_capabilities,
@@ -40,14 +43,10 @@ from homeport.catalog.policy_rules import (
 from homeport.catalog.scope import LineOf, Scope, check_interpolation, check_keys, unknown_key
 from homeport.errors import Finding
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _IMAGE = re.compile(
     r"(?=.{1,400}$)(?:[A-Za-z0-9.-]+(?::[0-9]{1,5})?/)?[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*"
     r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
 )
-_DOCKERS_OWN = re.compile(r"^(?:index\.)?docker\.io/")
-"""What Docker takes off a reference before it looks for the image on the box."""
-_IMAGE_ID = re.compile(r"(?:sha256:)?[0-9a-f]{12,64}")
 _CONTAINER_NAME = re.compile(r"APP_IDENTIFIER(?:[_.][a-z0-9_.-]+)?|[a-z0-9][a-z0-9_.-]*[_.]APP_IDENTIFIER")
 _RESTART = re.compile(r"no|always|unless-stopped|on-failure(?::[0-9]{1,4})?")
 
@@ -68,20 +67,15 @@ def judge_compose(document: Any, *, lines: LineOf, file: str) -> Judgement:
         remedy = "Add `services:` with one at least."
         return Judgement.of([top.finding("services-missing", "The file has no services.", remedy)])
     findings: list[Outcome] = [*check_keys(top, "file"), *check_interpolation(top)]
-    for name, service in services.entries():
-        findings += _check_name(service, name)
+    findings += check_service_names(services)
+    for _, service in services.entries():
         findings += _check_service(service)
     findings += _check_references(top, services)
+    findings += check_circles(services)
     findings += check_mounts(services, top.get("volumes"))
     findings += check_ports(services)
     findings += _check_top_level(top)
     return Judgement.of(findings)
-
-
-def _check_name(scope: Scope, name: str) -> Iterator[Finding]:
-    if not _NAME.fullmatch(name):
-        what = f"{name[:60]!r} cannot be a name here."
-        yield scope.finding("name", what, "Use letters, digits, '.', '_' and '-', 63 at most.")
 
 
 def _check_service(service: Scope) -> Iterator[Outcome]:
@@ -102,7 +96,7 @@ def _check_service(service: Scope) -> Iterator[Outcome]:
 
 def _check_image(image: Scope) -> Iterator[Finding]:
     text = image.value
-    if _IMAGE_ID.fullmatch(text) or _DOCKERS_OWN.sub("", text).startswith("homeport/"):
+    if names_local_image(text):
         what = f"{text[:80]} names an image of this box, not of a registry."
         yield image.finding("image-local", what, "Name it as its registry does, or give a build context.")
     elif not _IMAGE.fullmatch(text):
@@ -143,7 +137,8 @@ def _check_interval(interval: Scope) -> Iterator[Finding]:
         return
     if often:
         what = f"A look every {interval.value} keeps the box busy, past the app's limits."
-        yield interval.finding("health-interval", what, f"Write {SHORTEST_INTERVAL_S:g}s, or more.")
+        remedy = f"Write {SHORTEST_INTERVAL_S:g}s, or more; a service's own counts before its image's."
+        yield interval.finding("health-interval", what, remedy)
 
 
 def _check_logging(logging: Scope) -> Iterator[Finding]:
@@ -209,13 +204,13 @@ def _check_references(top: Scope, services: Scope) -> Iterator[Finding]:
     declared = {"default", *(name for name, _ in networks.entries())} if networks else {"default"}
     names: set[str] = set()
     for _, service in services.entries():
-        for name, inner in _named_services(service):
+        for name, inner in named_services(service):
             is_foreign = name == "container" and "volumes_from" in inner.path  # refused as that
             if name not in services.value and not is_foreign:
                 yield inner.finding(
                     "service-unknown", f"There is no service {name[:60]!r}.", "Name one of this file."
                 )
-        for name, inner in _named(service, "networks"):
+        for name, inner in named(service, "networks"):
             if name not in declared:
                 what = f"The network {name[:60]!r} is not declared."
                 yield inner.finding("network-undeclared", what, "Add it under `networks` of the file.")
@@ -227,26 +222,12 @@ def _check_references(top: Scope, services: Scope) -> Iterator[Finding]:
             names.add(container.value)
 
 
-def _named(service: Scope, key: str) -> list[tuple[str, Scope]]:
-    """What a list or mapping names, each up to a colon."""
-    listed = service.get(key)
-    if listed is None:
-        return []
-    return [*listed.entries(), *((item.value.partition(":")[0], item) for item in listed.items())]
-
-
-def _named_services(service: Scope) -> Iterator[tuple[str, Scope]]:
-    for key in ("depends_on", "links", "volumes_from"):
-        yield from _named(service, key)
-    if (mode := service.get("network_mode")) and mode.value.startswith("service:"):
-        yield mode.value.removeprefix("service:"), mode
-
-
 def _check_top_level(top: Scope) -> Iterator[Finding]:
     for section, kind in (("networks", "network"), ("volumes", "volume"), ("configs", "config")):
         declared = top.get(section)
-        for name, inner in declared.entries() if declared else ():
-            yield from _check_name(inner, name)
+        if declared:
+            yield from check_declared_names(declared)
+        for _, inner in declared.entries() if declared else ():
             yield from check_keys(inner, kind)
             if labels := inner.get("labels"):
                 yield from check_labels(labels)

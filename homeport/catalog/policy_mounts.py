@@ -106,8 +106,8 @@ def _check_mount(mount: Mount, declared: set[str]) -> Iterator[Outcome]:
     if unknown := mount.modes - MOUNT_MODES:
         what = f"The mount option {min(unknown)!r} is not allowed."
         yield mount.scope.finding("mount-option", what, f"Allowed: {', '.join(sorted(MOUNT_MODES))}.")
-    if not mount.target.startswith("/") or ".." in mount.target.split("/"):
-        what = f"{mount.target!r} is no absolute path in the container."
+    if not mount.target.startswith("/") or ".." in mount.target.split("/") or ":" in mount.target:
+        what = f"{mount.target[:80]!r} is no absolute path in the container."
         yield mount.scope.finding("mount-target", what, "Write source:target, such as `./data:/data`.")
     match mount.kind:
         case "bind":
@@ -152,6 +152,9 @@ def _check_bind(mount: Mount) -> Iterator[Outcome]:
     elif inside == "." or inside.split("/", 1)[0].casefold() in RESERVED_NAMES:
         what = f"{source[:80]} holds the files that Homeport runs the app from."
         yield mount.scope.finding("bind-project-files", what, "Mount a folder below: `./data:/data`.")
+    elif ":" in inside:
+        what = f"{source[:80]!r} has a colon, at which Docker would part it."
+        yield mount.scope.finding("bind-path", what, "Give the folder another name.")
     elif any(name in inside for name in ORDER):
         what = f"With its placeholder filled, {source[:80]} could be another folder than the one seen here."
         remedy = "Leave it out: the project's folder is the app's own already."

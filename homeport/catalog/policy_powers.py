@@ -62,11 +62,15 @@ def check_devices(devices: Scope) -> Iterator[Outcome]:
         if has_tricks(source) or not source.startswith("/dev/") or _ANYBODYS_DEV.match(source):
             what = f"{source[:80]!r} is not the plain path of a device below /dev."
             yield item.finding("devices", what, "Write it as `/dev/ttyUSB0:/dev/ttyUSB0`.")
-        elif not target.startswith("/") or ".." in target.split("/") or not _DEVICE_MODE.fullmatch(mode):
+        elif not _is_target(target) or not _DEVICE_MODE.fullmatch(mode):
             what = f"{str(item.value)[:80]!r} is no device mapping."
             yield item.finding("devices", what, f"Write `{source}:{source}` or `{source}:{source}:rw`.")
         else:
             yield item.need(PermissionKind.DEVICE, source, rule="devices")
+
+
+def _is_target(path: str) -> bool:
+    return path.startswith("/") and ".." not in path.split("/") and ":" not in path
 
 
 def _device(value: Any) -> tuple[str, str, str]:

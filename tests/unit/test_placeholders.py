@@ -2,7 +2,12 @@ from typing import Any
 
 import pytest
 
-from homeport.placeholders import replace_in_tree, replace_placeholders
+from homeport.placeholders import (
+    holds_placeholder,
+    placeholder_pattern,
+    replace_in_tree,
+    replace_placeholders,
+)
 
 VALUES = {
     "HOST_PORT": "35012",
@@ -59,3 +64,21 @@ def test_a_tree_is_copied_with_keys_and_text_replaced() -> None:
 
     assert replaced == {"wiki": ["35012", 5, True, None, {"x": "wiki.localhost"}]}
     assert tree["APP_IDENTIFIER"][0] == "HOST_PORT"
+
+
+@pytest.mark.parametrize(
+    ("text", "holds"),
+    [("APP_IDENTIFIER", True), ("APP_IDENTIFIER_db", True), ("MY_HOST_PORT", False), ("db", False)],
+)
+def test_whether_a_text_will_change_is_known_before(text: str, holds: bool) -> None:
+    assert holds_placeholder(text) is holds
+    assert (replace_placeholders(text, VALUES) != text) is holds
+
+
+def test_what_a_text_may_become_is_known_before() -> None:
+    pattern = placeholder_pattern("a.APP_IDENTIFIER_db-HOST_PORT")
+
+    assert pattern.fullmatch("a.wiki_db-35012")
+    assert pattern.search("x\na.b_db-1\ny")
+    assert not pattern.search("a.wiki_dc-35012")
+    assert not pattern.search("axwiki_db-35012")

@@ -81,6 +81,8 @@ def judge_service(text: str) -> Judgement:
         ("volumes: ['/run/dbus:/run/dbus:ro']", "bind:/run/dbus:ro"),
         ("volumes: ['/var/lib/music:/music']", "bind:/var/lib/music"),
         ("volumes: ['/library:/library']", "bind:/library"),
+        ("volumes: ['/home/u/.docker/config.json:/c:ro']", "bind:/home/u/.docker/config.json:ro"),
+        ("volumes: ['/home/u/.local/share/music:/m']", "bind:/home/u/.local/share/music"),
         ("volumes: ['/var/run/docker.sock:/var/run/docker.sock']", "docker_socket"),
         ("volumes: ['/run/docker.sock:/s:ro']", "docker_socket"),
         ("volumes: [{type: bind, source: /var/run/docker.sock, target: /s}]", "docker_socket"),
@@ -203,6 +205,18 @@ def test_what_no_permission_opens_is_refused(text: str, rule: str, key: str) -> 
         ("/srv/docker.sock", "docker-socket"),
         ("/run/user/1000/docker.sock", "docker-socket"),
         ("/run/podman/podman.sock", "docker-socket"),
+        ("/run/k3s", "docker-socket"),
+        ("/var/run/K3s/containerd", "docker-socket"),
+        ("/run/user/1000/podman", "docker-socket"),
+        ("/run/user/1000/docker-proxy", "docker-socket"),
+        ("/home/u/.docker", "docker-socket"),
+        ("/home/u/.docker/run", "docker-socket"),
+        ("/home/u/.docker/desktop/x", "docker-socket"),
+        ("/home/u/.local/share/containers", "docker-socket"),
+        ("/var/snap/docker/common", "docker-socket"),
+        ("/var/lib/rancher", "docker-socket"),
+        ("/run/initctl", "bind-forbidden"),
+        ("/dev/initctl", "bind-forbidden"),
         ("/etc/docker/daemon.json", "docker-socket"),
         ("/dev", "bind-forbidden"),
         ("/DEV", "bind-forbidden"),
@@ -316,7 +330,6 @@ def test_a_folder_below_one_that_is_written_is_not_mounted_by_another_name_eithe
         "cgroup: private",
         "pid: null",
         "network_mode: none",
-        "network_mode: 'service:web'",
         "security_opt: [no-new-privileges]",
         "security_opt: ['no-new-privileges:true', 'no-new-privileges=true']",
         "volumes: ['/etc/localtime:/etc/localtime:ro', './etc:/etc', 'WEBAPP_PATH/etc:/x']",
@@ -328,6 +341,13 @@ def test_a_folder_below_one_that_is_written_is_not_mounted_by_another_name_eithe
 )
 def test_what_stays_inside_needs_nothing(text: str) -> None:
     judgement = judge_service(text)
+
+    assert judgement.findings == ()
+    assert judgement.needs == ()
+
+
+def test_the_network_of_another_service_needs_nothing() -> None:
+    judgement = judge(f"{SOUND}  db: {{image: mariadb:11, network_mode: 'service:web'}}\n")
 
     assert judgement.findings == ()
     assert judgement.needs == ()

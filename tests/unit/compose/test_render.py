@@ -9,7 +9,7 @@ import pytest
 
 from compose.render import HealthExpectation, ProjectFacts, RenderedProject, render_project
 from homeport.catalog.yaml12 import load_yaml
-from homeport.errors import PermissionsNotGrantedError
+from homeport.errors import PermissionsNotGrantedError, PolicyRefusedError
 from homeport.models import Limits
 from tests.unit.compose.definitions import HYDRA, PAIR, definition, settings
 
@@ -73,6 +73,28 @@ def test_placeholders_are_replaced_and_the_main_container_is_named_as_the_identi
     assert hydra["container_name"] == "wiki"
     assert hydra["environment"]["HOST"] == "wiki.example.org"
     assert hydra["volumes"][1] == "/srv/projects/wiki/downloads:/downloads"
+
+
+def test_two_volumes_that_become_one_for_this_app_are_refused(tmp_path: Path) -> None:
+    compose = (
+        "services: {web: {image: x, volumes: ['wiki-APP_IDENTIFIER:/a', 'APP_IDENTIFIER-wiki:/b']}}\n"
+        "volumes: {wiki-APP_IDENTIFIER: , APP_IDENTIFIER-wiki: }\n"
+    )
+
+    with pytest.raises(PolicyRefusedError) as caught:
+        render(tmp_path, compose)
+
+    (finding,) = caught.value.findings
+    assert (finding.rule, finding.key) == ("name-placeholder", "volumes.APP_IDENTIFIER-wiki")
+    assert "'wiki-wiki'" in finding.what
+
+
+def test_a_volume_may_have_the_identifier_in_its_name(tmp_path: Path) -> None:
+    compose = (
+        "services: {web: {image: x, volumes: ['APP_IDENTIFIER_db:/a']}}\nvolumes: {APP_IDENTIFIER_db: }\n"
+    )
+
+    assert render(tmp_path, compose).volumes == ("homeport-wiki_wiki_db",)
 
 
 def test_dollar_signs_reach_the_app_as_they_were_meant(tmp_path: Path) -> None:

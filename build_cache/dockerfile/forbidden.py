@@ -134,7 +134,7 @@ def _forbidden_instructions(
     for parsed in readings:
         yield from _in_reading(parsed, args, contexts)
     if all(parsed.problem for parsed in readings):
-        yield _unreadable(readings[0].problem)
+        yield _unreadable(readings[0].problem_line, readings[0].problem)
 
 
 def _in_reading(
@@ -154,7 +154,7 @@ def _in_reading(
                 elif done.keyword == "ADD":
                     yield from _addresses_of_add(instruction, done, variables)
     except ShellError as error:
-        yield _unreadable(f"in line {line} {error}")
+        yield _unreadable(line, f"in line {line} {error}")
 
 
 def _names_local_image(parsed: Dockerfile, refused: Refused) -> Forbidden:
@@ -168,9 +168,9 @@ def _names_local_image(parsed: Dockerfile, refused: Refused) -> Forbidden:
     )
 
 
-def _unreadable(problem: str) -> Forbidden:
+def _unreadable(line: int, problem: str) -> Forbidden:
     return Forbidden(
-        line=None,
+        line=line,
         instruction="",
         what="its Dockerfile cannot be read to its end.",
         why=f"What it asks for has to be known before it is built: {problem}.",

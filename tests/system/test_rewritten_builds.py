@@ -22,7 +22,7 @@ TARGETS = {
 }
 # What names one of the files would be taken for a configuration of its own.
 SHOW = "grep -r 'http://[0-9]' /etc/apt/apt.conf.d /etc/[n-z]* /etc/gem* /usr/etc /usr/local/etc /root"
-OTHER_BASE = "homeport/test-rewritten:base"
+OTHER_BASE = "test-rewritten:base"  # no `homeport/…`: nothing is built upon those
 
 
 class _Healthy(BaseHTTPRequestHandler):

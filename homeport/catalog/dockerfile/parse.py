@@ -24,6 +24,7 @@ _DIRECTIVE = re.compile(rb"#\s*([A-Za-z][A-Za-z0-9]*)\s*=")
 _DIRECTIVE_NAMES = (b"syntax", b"escape", b"check")
 _KEYWORD_ENDS = re.compile(rb"[\t\v\f\r ]")
 _BRACES = re.compile(r"\$\{|\}")
+_SHOWN = 60
 _FLAG_BLANKS = "\t\n\v\f\r \x85\xa0"  # Go's blanks among single bytes, which is how flags are read
 
 
@@ -265,7 +266,8 @@ def _find_keyword(pieces: Sequence[tuple[int, int, bytes]], logical: bytes) -> t
                 break
             return line, start + begins + len(keyword) - passed, keyword.decode().upper()
         passed += len(piece)
-    raise _UnreadableError(line, f"line {line} begins with no instruction that is known")
+    shown = keyword[:_SHOWN].decode(errors="replace")
+    raise _UnreadableError(line, f"line {line} begins with {shown!r}, which is no instruction that is known")
 
 
 def _read_documents(
@@ -276,7 +278,7 @@ def _read_documents(
         content: list[bytes] = []
         while True:
             if position >= len(lines):
-                what = f"the here-document {document.name[:60]!r} has no end"
+                what = f"the here-document {document.name[:_SHOWN]!r} has no end"
                 raise _UnreadableError(lines[-1].number, what)
             line = lines[position]
             position += 1

@@ -226,20 +226,24 @@ def test_a_run_without_a_network_of_the_box_passes() -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "line", "why"),
     [
-        "FROM a\nNONSENSE b",
-        "FROM a\nRUN cat <<EOF",
-        f"FROM a\nRUN {'b' * 65536}",
-        "# escape=x\nFROM a",
-        "FROM a\nRUN <<${B:-EOF}\ntrue\n${B:-EOF}",
+        ("FROM a\nNONSENSE b", 2, "line 2 begins with 'NONSENSE'"),
+        ("FROM a\nRUN cat <<EOF\nb", 3, "the here-document 'EOF' has no end"),
+        (f"FROM a\nRUN {'b' * 65536}", 2, "line 2 is longer than 65535 bytes"),
+        ("# check=x\n# escape=x\nFROM a", 2, "line 2 sets an escape character that is none"),
+        ("FROM a\nRUN <<${B:-EOF}\ntrue\n${B:-EOF}", 2, "in line 2 the name of a here-document"),
     ],
 )
-def test_what_cannot_be_read_to_its_end_is_found_for_nobody_knows_what_it_asks_for(text: str) -> None:
+def test_what_cannot_be_read_to_its_end_is_found_for_nobody_knows_what_it_asks_for(
+    text: str, line: int, why: str
+) -> None:
     found = _find(text)
 
     assert found is not None
+    assert found.line == line
     assert "cannot be read" in found.what
+    assert why in found.why
     assert found.remedy
 
 

@@ -58,7 +58,7 @@ class FaultyBox:
             point_file(self.points, row.point).write_text("raise")
             return self._ended(scenario.submit())
         if row.fault is Fault.UNDO:
-            point_file(self.points, f"{scenario.kind}/{row.last_step}:begun").write_text("raise")
+            point_file(self.points, f"{scenario.kind}/{row.failing_step}:begun").write_text("raise")
         with held(self.points, row.point) as place:
             if row.step == ACCEPTED:
                 return self._ended(self._asked_again(scenario, place))

@@ -52,7 +52,7 @@ MEANINGS: Mapping[Fault, str] = {
     Fault.ENGINE: "the Docker Engine is stopped, the job goes on without it for a second, and it is started",
     Fault.ENGINE_KILLED: "likewise, by SIGKILL, in the longest step of each kind",
     Fault.CANCEL: "the owner cancels the job when the step has begun",
-    Fault.UNDO: "the job fails at its last step; SIGKILL of the worker when the step is undone",
+    Fault.UNDO: "the job fails at a later step; SIGKILL of the worker when the step is undone",
 }
 
 
@@ -82,6 +82,11 @@ class Row:
     def last_step(self) -> str:
         """The last step of the plan."""
         return plan_of(self.scenario).steps[-1].name
+
+    @property
+    def failing_step(self) -> str:
+        """The step at which the job fails when its undos are looked at."""
+        return self.scenario.fails_at or self.last_step
 
     def as_json(self, *, passed: bool) -> dict[str, Any]:
         """`{job, step, fault, passed}`."""

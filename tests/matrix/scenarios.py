@@ -34,6 +34,8 @@ class Scenario(ABC):
     parameters: ClassVar[Mapping[str, Any]] = {}
     is_asked_for: ClassVar[bool] = True
     """Whether a request makes it; else the steward does."""
+    fails_at: ClassVar[str] = ""
+    """The step at which it fails when its undos are looked at; empty: its last."""
 
     def __init__(self, box: HomeportBox, engine: EngineBox) -> None:
         self.box = box
@@ -117,6 +119,7 @@ class Uninstall(Install):
     """The same app, taken away with its data and its image."""
 
     name, kind = "uninstall", JobKind.UNINSTALL
+    fails_at = "remove data"  # behind it there is no way back
     parameters: ClassVar[Mapping[str, Any]] = {"identifier": "tough", "purge": True, "remove_images": True}
 
     def prepare(self) -> None:

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urljoin
 
+import psutil
 import pytest
 import requests
 
@@ -189,6 +190,8 @@ def test_pips_cache_is_down_while_devpi_is_and_the_others_are_not(box: CacheBox,
 def test_a_devpi_that_hangs_takes_no_other_cache_with_it(box: CacheBox, devpi: Devpi) -> None:
     assert devpi.process
     devpi.process.send_signal(signal.SIGSTOP)
+    stopped = psutil.Process(devpi.process.pid)
+    wait_until(lambda: stopped.status() == psutil.STATUS_STOPPED, what="devpi stands still", timeout_s=10)
 
     seen_by_builds = find_caches(box.settings, HERE)
     seen_by_the_api = asyncio.run(cache_states(box.settings))

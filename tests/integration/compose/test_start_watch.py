@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -47,11 +48,12 @@ class StuckEngine:
             threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
 
     def _answer(self, connection: socket.socket) -> None:
-        while asked := connection.recv(65536):
-            if b"/version" in asked.partition(b"\r\n")[0]:
-                connection.sendall(ANSWER + VERSION)
-            else:
-                self.was_asked.set()
+        with suppress(OSError):  # it is closed when the test is over
+            while asked := connection.recv(65536):
+                if b"/version" in asked.partition(b"\r\n")[0]:
+                    connection.sendall(ANSWER + VERSION)
+                else:
+                    self.was_asked.set()
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
-"""The flags of `docker run` and `docker create`, as tables: what each of them becomes in a compose file.
+"""The flags of docker, `docker run` and `docker create`, as tables: what each becomes in a compose file.
 
 They are those of Docker's reference of the command line ("docker container run"), and older spellings.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
 from typing import Final
 
 SHORT: Final[Mapping[str, str]] = {
@@ -136,8 +136,27 @@ WITHOUT_VALUE: Final = frozenset(SWITCHES) | {
 KNOWN: Final = frozenset({*LISTS, *TEXTS, *SWITCHES, *MAPPINGS, *LEFT_OUT, *NEEDS_NOTHING, *SPECIAL})
 """Every flag, by its long name."""
 
+ENGINE_WITH_VALUE: Final = frozenset(
+    {
+        "-H", "--host", "-c", "--context", "--config", "-l", "--log-level", "--tlscacert", "--tlscert",
+        "--tlskey",
+        "--connection", "--identity", "--root", "--runroot", "--runtime", "--storage-driver", "--url",
+        "-a", "--address", "-n", "--namespace", "--data-root", "--snapshotter",
+    }
+)  # fmt: skip
+"""Flags of docker itself, of podman and of nerdctl, which stand before the command and take a value."""
+OTHER_ENGINE: Final = frozenset({"-H", "--host", "-c", "--context", "--connection", "--url"})
+"""Those of them that name an engine on another box."""
+
 OF_PODMAN: Final[Mapping[str, bool]] = {
     "authfile": True, "conmon-pidfile": True, "network-mode": True, "pod": True, "preserve-fds": True,
     "replace": False, "rmi": False, "secret": True, "systemd": True, "tls-verify": False, "tz": True,
 }  # fmt: skip
 """Flags that podman alone has, and whether they take a value: left out."""
+
+
+def past_flags(words: Sequence[str], at: int, with_value: Container[str]) -> int:
+    """The place of the first word from there that is neither a flag nor the value of one."""
+    while at < len(words) and words[at].startswith("-"):
+        at += 2 if words[at] in with_value else 1
+    return at

@@ -1,4 +1,4 @@
-"""Reads the values of `--volume` and `--mount` as mounts of a compose file, in long syntax."""
+"""Reads the values of `--volume`, `--mount` and `--publish` as a compose file has them."""
 
 import contextlib
 import csv
@@ -34,7 +34,7 @@ def read_mount_flag(value: str, command: ShellCommand) -> tuple[dict[str, Any] |
     """The mount that `--mount` asks for, and the options that no definition has."""
     fields: dict[str, str] = {}
     odd: list[str] = []
-    for part in next(csv.reader([value]), []):
+    for part in _parts(value):
         name, sign, text = part.strip().partition("=")
         name = _SPELLINGS.get(name.lower(), name.lower())
         if name in _SAME or name == "volume-nocopy":
@@ -59,6 +59,34 @@ def read_mount_flag(value: str, command: ShellCommand) -> tuple[dict[str, Any] |
     if tmpfs := _tmpfs(fields):
         mount["tmpfs"] = tmpfs
     return mount, odd
+
+
+def read_publish_flag(value: str) -> tuple[str, list[str]]:
+    """The port that `-p` asks for, in short syntax, and what Docker does not read of it.
+
+    Docker's command line takes `published=8080,target=80,protocol=tcp` too (`convertToStandardNotation`).
+    """
+    if "=" not in value:
+        return value, []
+    fields: dict[str, str] = {}
+    odd: list[str] = []
+    for part in value.split(","):
+        name, sign, text = part.partition("=")
+        if sign and name in ("published", "target", "protocol"):
+            fields[name] = text
+        else:
+            odd.append(part)
+    protocol = fields.get("protocol", "tcp")
+    ports = f"{fields.get('published', '')}:{fields.get('target', '')}".removeprefix(":")
+    return ports if protocol == "tcp" else f"{ports}/{protocol}", odd
+
+
+def _parts(value: str) -> list[str]:
+    """The fields of a line of comma-separated values; none where it is not one."""
+    try:
+        return next(csv.reader([value]), [])
+    except csv.Error:  # it goes on in another line, or is longer than a field may be
+        return []
 
 
 def _tmpfs(fields: dict[str, str]) -> dict[str, int]:

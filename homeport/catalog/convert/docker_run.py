@@ -1,19 +1,23 @@
 """Reads `docker run` and `docker create` lines as drafts; nothing is run."""
 
 import difflib
+import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from homeport.catalog.convert.docker_flags import (
+    ENGINE_WITH_VALUE,
     KNOWN,
     LEFT_OUT,
     NEEDS_NOTHING,
     OF_PODMAN,
+    OTHER_ENGINE,
     SHORT,
     SPELLINGS,
     WITHOUT_VALUE,
+    past_flags,
 )
 from homeport.catalog.convert.docker_service import ServiceReader
 from homeport.catalog.convert.draft import Draft, Note, assumed, dropped
@@ -22,7 +26,7 @@ from homeport.errors import NotConvertibleError
 
 _ENGINES: Final = frozenset({"docker", "podman", "nerdctl"})
 _ASSIGNMENT: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=.*", re.DOTALL)
-_ELLIPSIS: Final = re.compile(r"(?:\.{3,}|…|\[\.{3}\]|\[…\]|\[?OPTIONS\]?|etc\.?)+")
+_ELLIPSIS: Final = re.compile(r"(?=.*(?:\.{3}|…|OPTIONS|etc))(?:[.…]|\[(?:\.{3}|…)\]|\[?OPTIONS\]?|etc)+")
 _IMAGE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]*")
 _TRUE: Final = frozenset({"", "1", "t", "T", "true", "TRUE", "True"})
 _FALSE: Final = frozenset({"0", "f", "F", "false", "FALSE", "False"})
@@ -83,6 +87,7 @@ def read_run_commands(commands: Iterable[ShellCommand], *, name: str | None = No
                 raise NotConvertibleError(
                     f"The text runs more than {_MOST_LINES} containers.", remedy="Make several apps of it."
                 )
+            notes += _told_of_engine(command, words[1 : -len(rest) or None])
             lines.append(read_line(command, rest, is_podman=words[0] == "podman"))
         elif words and len(notes) < _MOST_REMARKS:
             notes += _remark(command, words)
@@ -276,12 +281,19 @@ def _after_run(words: tuple[str, ...]) -> tuple[str, ...] | None:
     """What stands behind `docker run`; None where it is another command."""
     if not words or words[0] not in _ENGINES:
         return None
-    at = 1
-    while at < len(words) and words[at].startswith("-"):  # docker's own flags, such as --context=home
-        at += 1
+    at = past_flags(words, 1, ENGINE_WITH_VALUE)
     if words[at : at + 1] == ("container",):
         at += 1
     return words[at + 1 :] if words[at : at + 1] in (("run",), ("create",)) else None
+
+
+def _told_of_engine(command: ShellCommand, flags: Sequence[str]) -> Iterator[Note]:
+    """That another box's engine was meant, if one was."""
+    for flag, value in itertools.pairwise((*flags, "")):
+        name, sign, given = flag.partition("=")
+        if name in OTHER_ENGINE:
+            shown = f"{name} {command.shown(given if sign else value)}".strip()
+            yield dropped(shown, "An app runs on the box that it is installed on.")
 
 
 def _remark(command: ShellCommand, words: tuple[str, ...]) -> Iterator[Note]:

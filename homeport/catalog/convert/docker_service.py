@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from homeport.catalog.convert.docker_flags import LISTS, MAPPINGS, SWITCHES, TEXTS
-from homeport.catalog.convert.docker_mounts import read_mount_flag, read_volume_flag
+from homeport.catalog.convert.docker_mounts import read_mount_flag, read_publish_flag, read_volume_flag
 from homeport.catalog.convert.draft import Note, assumed, changed, dropped
 from homeport.catalog.convert.shell_line import ShellCommand
 
@@ -18,6 +18,8 @@ _HEALTH: Final = {
 _NETWORK_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _ULIMIT: Final = re.compile(r"([a-z]+)=(-?[0-9]+)(?::(-?[0-9]+))?")
 _OPEN_USERS: Final = frozenset({"uid:gid", "user:group", "puid:pgid", "uid", "user"})
+_OF_PATHS: Final = frozenset({"env-file", "mount", "volume"})
+"""Flags that name a path of the box."""
 _NAMESPACE_OF: Final = ("container:", "service:")
 
 
@@ -75,6 +77,8 @@ class ServiceReader:
             self._take(flag, value)
         if arguments:
             self._service["command"] = [self._shown(word) for word in arguments]
+            for word in arguments:
+                self._tell_open(word, word)
         if self._health:
             self._service["healthcheck"] = self._health
         if self._log:
@@ -85,6 +89,8 @@ class ServiceReader:
         return self._service
 
     def _take(self, flag: str, value: str) -> None:
+        if flag in _OF_PATHS:
+            value = self._command.placed(value)
         if flag in SWITCHES:
             self._service[SWITCHES[flag]] = value == "true"
             if value == "false":
@@ -92,6 +98,7 @@ class ServiceReader:
         elif flag in MAPPINGS:
             name, _, text = self._shown(value).partition("=")
             self._service.setdefault(MAPPINGS[flag], {})[name] = text
+            self._tell_open(value, f"--{flag} {value}")
         elif flag in ("env", "volume", "mount", "publish", "name", "health-cmd"):
             self._take_open(flag, value)
         elif self._command.is_open(value):
@@ -110,6 +117,9 @@ class ServiceReader:
         if flag != "publish":
             self._special[flag](flag, value)
             return
+        value, odd = read_publish_flag(value)
+        for option in odd:
+            self._drop(flag, option, "Docker has no such option of ports.")
         outer, sign, inner = value.rpartition(":")
         if self._command.is_open(inner):
             self._drop(flag, value, "Which port is meant was left open.")
@@ -132,6 +142,12 @@ class ServiceReader:
 
     def _shown(self, value: str) -> str:
         return self._command.shown(value)
+
+    def _tell_open(self, value: str, what: str) -> None:
+        """Says that what was left open in a text stands in the definition as it was written."""
+        if self._command.is_open(value):
+            why = "Something in it was left open; it stands there as it was written."
+            self.notes.append(assumed(self._shown(what), why))
 
     def _text(self, flag: str, value: str) -> None:
         if not value:

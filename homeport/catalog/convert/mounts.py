@@ -13,6 +13,9 @@ SOCKET: Final = "/var/run/docker.sock"
 
 _PIECES: Final = re.compile(r"(?:<[^<>]*>|^[A-Za-z]:(?=[\\/])|[^:])*")
 _VOLUME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_SHORTEST: Final = 2  # Docker's rule for volumes; one letter would be a drive of Windows
+_OF_ITS_OWN: Final = frozenset({"z", "Z", "nocopy"})
+"""Options that the policy knows for what is the app's own alone."""
 _PLAIN_RELATIVE: Final = re.compile(r"(?:\./)?[A-Za-z0-9_][A-Za-z0-9._-]*(?:/[A-Za-z0-9_][A-Za-z0-9._-]*)*/?")
 _OF_THE_BOX: Final = re.compile(
     r"/(?:(?:media|mnt|proc|sys|run|var/run|var/log|usr|lib|lib64|bin|sbin|boot|etc|dev|var/lib/docker"
@@ -75,14 +78,14 @@ class MountPlacer:
     """Places the mounts of all services of one definition, so that no two folders meet.
 
     Afterwards `data` has the owner's folders, `configs` and `files` what is mounted from files of the
-    definition, `volumes` the named volumes that are used.
+    definition, `volumes` the volumes that are used, each with the name that it had ("" for none).
     """
 
     def __init__(self, files: Mapping[str, str]) -> None:
         self.data: list[str] = []
         self.configs: dict[str, dict[str, str]] = {}
         self.files: dict[str, str] = dict(files)
-        self.volumes: list[str] = []
+        self.volumes: dict[str, str] = {}
         self.notes: list[Note] = []
         self._folders: dict[tuple[str, str], str] = {}
 
@@ -119,21 +122,34 @@ class MountPlacer:
     def _volume(self, mount: Mount) -> str:
         source = mount.source
         if not source:
-            source = self._free(_folder_names(mount.target, ""), self.volumes)
+            source = self._free_volume(_folder_names(mount.target, ""), "")
             why = f"A volume without a name would be lost with its container; it is named {source}."
             self.notes.append(changed(mount.target, why))
-        if source not in self.volumes:
-            self.volumes.append(source)
+        elif len(source) < _SHORTEST:
+            source = self._free_volume([source], source)
+            why = f"A name of one letter would be a drive of Windows; the volume is named {source}."
+            self.notes.append(changed(mount.shown(), why))
+        self.volumes.setdefault(source, source)
         options = mount.options.get("volume")
         modes = ("nocopy",) if isinstance(options, Mapping) and options.get("nocopy") else ()
         return self._short(source, mount, (*mount.modes, *modes))
+
+    def _free_volume(self, names: list[str], stood: str) -> str:
+        """The name of the volume that was called so, the same for all who mount it."""
+        known = next((name for name, given in self.volumes.items() if stood and given == stood), None)
+        if known is None:
+            begun = [name.lstrip("_") or "data" for name in names]
+            long = [name if len(name) >= _SHORTEST else f"{name}-data" for name in begun]
+            known = self._free(long, list(self.volumes))
+            self.volumes[known] = stood
+        return known
 
     def _bind(self, name: str, service: dict[str, Any], mount: Mount) -> Iterator[str]:
         source = _normal(mount.source)
         if source.startswith("./") and source[2:] in self.files:
             yield from self._file(name, service, mount, source[2:])
         elif posixpath.basename(source) == "docker.sock":
-            yield self._short(SOCKET, mount, mount.modes)
+            yield self._short(SOCKET, mount, self._foreign(mount, mount.modes))
         elif source in CLOCK_FILES:
             yield f"{source}:{mount.target}:ro"
         elif source.startswith("/dev/") and source != "/dev/shm":  # noqa: S108
@@ -155,10 +171,17 @@ class MountPlacer:
         if _OF_THE_SYSTEM.match(source) and not mount.is_read_only:
             modes = ("ro",)
             self.notes.append(changed(mount.shown(), f"{source} is the system's own: it is only read."))
-        short = self._short(source, mount, modes)
+        short = self._short(source, mount, self._foreign(mount, modes))
         why = f"{source} stays a path of the box: it has to be there, and its owner has to allow it."
         self.notes.append(assumed(short, why))
         return short
+
+    def _foreign(self, mount: Mount, modes: tuple[str, ...]) -> tuple[str, ...]:
+        """The options that a mount of what is not the app's own may have."""
+        if taken := _OF_ITS_OWN & set(modes):
+            why = "What is not the app's own is mounted as it is."
+            self.notes.append(dropped(f"{mount.shown()}: {', '.join(sorted(taken))}", why))
+        return tuple(mode for mode in modes if mode not in _OF_ITS_OWN)
 
     def _folder(self, name: str, mount: Mount, source: str) -> str:
         folder = self._folder_of(name, mount, source)

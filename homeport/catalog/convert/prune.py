@@ -31,11 +31,23 @@ def prune_template(
     for _ in range(_MOST_ROUNDS):
         refused, permissions = _judge(template, values)
         if not refused:
+            _drop_unused_volumes(template)
             return permissions
         # From the end, so that the places of what stands before stay what they are.
         for path, finding in sorted(refused.items(), key=lambda one: _order(one[0]), reverse=True):
             _take_out(template, path, finding, notes)
     raise NotConvertibleError("What was read asks for too much that is refused.", remedy="Write it anew.")
+
+
+def _drop_unused_volumes(template: dict[str, Any]) -> None:
+    """Takes out volumes that no service mounts any more."""
+    mounts = [mount for service in template["services"].values() for mount in service.get("volumes", ())]
+    used = {mount.partition(":")[0] for mount in mounts if isinstance(mount, str)}
+    volumes = template.get("volumes", {})
+    for name in [name for name in volumes if name not in used]:
+        del volumes[name]
+    if not volumes:
+        template.pop("volumes", None)
 
 
 def _judge(

@@ -1,9 +1,10 @@
 """What becomes of a script's commands in a definition: words for each that is known. Pure."""
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+from homeport.catalog.convert.docker_flags import ENGINE_WITH_VALUE, past_flags
 from homeport.catalog.convert.draft import Note, changed, dropped
 from homeport.catalog.convert.script import Command
 
@@ -89,7 +90,6 @@ _COMPOSE_VALUES: Final = frozenset(
         "--parallel",
     }
 )
-_DOCKER_VALUES: Final = frozenset({"-H", "--host", "-c", "--context", "--config", "-l", "--log-level"})
 
 
 def note_of(command: Command, *, script: str) -> Note:
@@ -109,25 +109,23 @@ def note_of(command: Command, *, script: str) -> Note:
 
 def docker_subcommand(command: Command) -> str | None:
     """What docker or docker-compose is asked to do; None where it is another program."""
-    words = list(command.words)
-    match posixpath.basename(words[0]):
-        case "docker-compose":
-            return _first_plain(words[1:], _COMPOSE_VALUES)
-        case "docker" | "podman":
-            at = _first_plain(words[1:], _DOCKER_VALUES)
-            if at == "compose":
-                return _first_plain(words[words.index("compose") + 1 :], _COMPOSE_VALUES)
-            if at == "container":
-                return _first_plain(words[words.index("container") + 1 :], frozenset())
-            return at
-        case _:
-            return None
+    words = command.words
+    at = _command_at(words)
+    if at is None:
+        return None
+    if is_compose(command):
+        at = past_flags(words, at if _program(words) == "docker-compose" else at + 1, _COMPOSE_VALUES)
+    elif words[at : at + 1] == ("container",):
+        at += 1
+    return words[at] if at < len(words) else ""
 
 
 def is_compose(command: Command) -> bool:
     """Whether it is Docker Compose, old or new."""
-    program = posixpath.basename(command.words[0])
-    return program == "docker-compose" or (program == "docker" and command.words[1:2] == ("compose",))
+    at = _command_at(command.words)
+    return _program(command.words) == "docker-compose" or (
+        at is not None and command.words[at : at + 1] == ("compose",)
+    )
 
 
 def compose_files(command: Command) -> list[str]:
@@ -137,8 +135,16 @@ def compose_files(command: Command) -> list[str]:
     return named + [word.partition("=")[2] for word in words if word.startswith("--file=")]
 
 
-def _first_plain(words: list[str], with_value: frozenset[str]) -> str:
-    at = 0
-    while at < len(words) and words[at].startswith("-"):
-        at += 2 if words[at] in with_value else 1
-    return words[at] if at < len(words) else ""
+def _program(words: Sequence[str]) -> str:
+    return posixpath.basename(words[0])
+
+
+def _command_at(words: Sequence[str]) -> int | None:
+    """Where the command of docker or docker-compose stands; None where it is another program."""
+    match _program(words):
+        case "docker-compose":
+            return 1
+        case "docker" | "podman" | "nerdctl":
+            return past_flags(words, 1, ENGINE_WITH_VALUE)
+        case _:
+            return None

@@ -87,7 +87,7 @@ class _Writer:
 
     def _template(self) -> dict[str, Any]:
         services = {name: _ordered(service) for name, service in self._services.items()}
-        volumes = {name: self._draft.volumes.get(name) or {} for name in self._mounts.volumes}
+        volumes = {name: self._draft.volumes.get(stood) or {} for name, stood in self._mounts.volumes.items()}
         configs = {**self._draft.configs, **self._mounts.configs}
         sections = {"networks": dict(self._draft.networks), "volumes": volumes, "configs": configs}
         whole = {"services": services, **{name: section for name, section in sections.items() if section}}

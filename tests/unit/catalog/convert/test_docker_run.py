@@ -65,6 +65,8 @@ def test_the_definition_of_a_line_passes_the_policy(folder: Path) -> None:
         "docker run -d --name a\n  -p 8080:80 \\\n  image:1",
         "Run this: `docker run -d --name a -p 8080:80 image:1`",
         "/usr/bin/docker --context=home run -d --name a -p 8080:80 -- image:1",
+        "docker -H tcp://h:2375 --tlscacert /ca.pem -D run -d --name a -p 8080:80 image:1",
+        "docker --context foo --log-level debug container run -d --name a -p 8080:80 image:1",
         "docker run -d --name a -p 8080:80 image:1 > /dev/null 2>&1",
         "cd /srv && docker run -d --name a -p 8080:80 image:1; docker ps",
     ],
@@ -82,6 +84,9 @@ def test_a_line_says_the_same_however_it_is_written(line: str) -> None:
     [
         ("-p 9000:9000 -p 5000-5009:6000-6009/udp", "ports", ["HOST_PORT:9000", "5000-5009:6000-6009/udp"]),
         ("-p 9000 -p 127.0.0.1:7001:7001/udp", "ports", ["HOST_PORT:9000", "7001:7001/udp"]),
+        ("-p published=8080,target=80,protocol=tcp", "ports", ["HOST_PORT:80"]),
+        ("-p 80 --publish target=53,published=5353,protocol=udp", "ports", ["HOST_PORT:80", "5353:53/udp"]),
+        ("-p target=80", "ports", ["HOST_PORT:80"]),
         ("-P --expose 8080", "ports", ["HOST_PORT:8080"]),
         ("-v data:/data", "volumes", ["data:/data"]),
         ("-v ./a/b:/data", "volumes", ["./a/b:/data"]),
@@ -97,8 +102,13 @@ def test_a_line_says_the_same_however_it_is_written(line: str) -> None:
         ("-v /a:/x -v /a:/y", "volumes", ["./x:/x", "./x:/y"]),
         ("-v ../up:/data", "volumes", ["./data:/data"]),
         ("-v /data", "volumes", ["data:/data"]),
+        ("-v /srv/x", "volumes", ["x-data:/srv/x"]),
+        ("-v /data/_x -v /", "volumes", ["x-data:/data/_x", "data:/"]),
+        ("-v /a/x -v /b/x", "volumes", ["x-data:/a/x", "b-x:/b/x"]),
         ("-v ./definition:/data", "volumes", ["./data:/data"]),
         ("-v /media/films:/films:ro", "volumes", ["/media/films:/films:ro"]),
+        ("-v /srv/media:/media:ro,z", "volumes", ["/srv/media:/media:ro"]),
+        ("-v ./own:/own:z -v named:/x:ro,Z", "volumes", ["./own:/own:z", "named:/x:ro,Z"]),
         ("-v $XDG_RUNTIME_DIR/docker.sock:/s", "volumes", ["/var/run/docker.sock:/s"]),
         ("--mount type=volume,src=vol,dst=/data,readonly", "volumes", ["vol:/data:ro"]),
         ("--mount type=bind,source=/opt/x,destination=/data", "volumes", ["./data:/data"]),
@@ -217,6 +227,8 @@ def test_a_flag_becomes_a_key_of_app_yml(flags: str, key: str, value: object) ->
         ("FROM_OUTSIDE", {"required": True}),
         ("DOMAIN=<your domain>", {"required": True}),
         ("DOMAIN=$DOMAIN", {"required": True}),
+        ("FOLDER=$HOME/x", {"required": True}),
+        ("FOLDER=$(pwd)", {"required": True}),
     ],
 )
 def test_what_each_box_has_its_own_value_for_is_a_setting(variable: str, setting: dict[str, object]) -> None:
@@ -261,6 +273,11 @@ def test_what_is_no_secret_stays_in_the_file(variable: str) -> None:
         ("--use-api-socket", "use_api_socket: true"),
         ("…", "…"),
         ("-e HOST_PORT=80", "HOST_PORT"),
+        ("-p published=80", "port 80:"),
+        ("-p published=80,target=80,mode=host", "--publish mode=host"),
+        ("-p target=80,udp", "--publish udp"),
+        ("--mount 'type=bind\n,source=/a,target=/b'", "--mount type=bind\n,source=/a,target=/b"),
+        ("--workdir $PWD", "--workdir $PWD"),
     ],
 )
 def test_what_has_no_place_in_a_definition_is_dropped_and_said(flags: str, dropped: str) -> None:
@@ -327,6 +344,42 @@ def test_a_folder_that_two_containers_share_stays_one() -> None:
 
     assert service_of(conversion, "a")["volumes"] == ["./films:/films"]
     assert service_of(conversion, "b")["volumes"] == ["./films:/data"]
+
+
+def test_an_engine_on_another_box_is_told() -> None:
+    for engine in ("-H tcp://h:2375", "--host=tcp://h:2375", "--context foo"):
+        conversion = convert(f"docker {engine} run a:1")
+
+        assert engine.replace("=", " ") in [note.what for note in conversion.notes]
+
+
+def test_options_that_label_the_boxs_own_folders_are_dropped_alone() -> None:
+    conversion = convert("docker run -v /srv/media:/media:ro,z -v /var/run/docker.sock:/s:Z a:1")
+
+    told = [note.what for note in conversion.notes if note.kind is NoteKind.DROPPED]
+    assert told == ["/srv/media:/media:ro,z: z", "/var/run/docker.sock:/s:Z: Z"]
+    assert service_of(conversion)["volumes"] == ["/srv/media:/media:ro", "/var/run/docker.sock:/s"]
+
+
+def test_what_is_left_open_in_a_command_or_a_label_is_told() -> None:
+    conversion = convert('docker run --label "a=$HOME" a:1 "$(pwd)/x"')
+
+    assert service_of(conversion)["labels"] == {"a": "$$HOME"}
+    assert service_of(conversion)["command"] == ["$$(pwd)/x"]
+    told = [note.what for note in conversion.notes if note.kind is NoteKind.ASSUMED]
+    assert {"--label a=$HOME", "$(pwd)/x"} <= set(told)
+
+
+def test_a_file_of_variables_may_be_named_by_the_folder() -> None:
+    conversion = convert("docker run --env-file $PWD/app.env a:1")
+
+    assert service_of(conversion)["env_file"] == ["./app.env"]
+
+
+def test_a_word_of_dots_is_read_at_once() -> None:
+    conversion = convert(f"docker run a:1 {'.' * 5000}x {'etc' * 2000}x ...")
+
+    assert service_of(conversion)["command"] == ["." * 5000 + "x", "etc" * 2000 + "x"]
 
 
 def test_the_same_line_gives_the_same_text() -> None:

@@ -8,6 +8,7 @@ from homeport.catalog.convert.compose_file import read_compose
 from homeport.catalog.convert.conversion import Conversion
 from homeport.catalog.convert.docker_run import read_docker_run
 from homeport.catalog.convert.draft import Draft
+from homeport.catalog.convert.naming import name_services
 from homeport.catalog.convert.shell_line import MAX_CHARS
 from homeport.catalog.convert.write import write_definition
 from homeport.errors import NotConvertibleError
@@ -46,11 +47,11 @@ def convert(text: str, *, uninstall: str = "", name: str | None = None) -> Conve
 def _read(text: str, uninstall: str, name: str | None) -> Draft:
     plain = text.replace("\r\n", "\n")
     if _is_compose(plain) and not uninstall:
-        return read_compose(text, name=name)
+        return name_services(read_compose(text, name=name))
     if uninstall or _SCRIPT.search(plain):
         return read_amahi(text, uninstall, name=name)
     if _SERVICES.search(plain):
-        return read_compose(text, name=name)
+        return name_services(read_compose(text, name=name))
     if _RUN_LINE.search(plain):
         return read_docker_run(text, name=name)
     raise NotConvertibleError(

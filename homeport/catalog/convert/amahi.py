@@ -5,7 +5,6 @@ file, or has lines of `docker run`; both are found. What else it does is listed.
 """
 
 import posixpath
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
@@ -14,16 +13,20 @@ from homeport.catalog.convert.compose_file import Surroundings, read_compose
 from homeport.catalog.convert.docker_run import read_run_commands
 from homeport.catalog.convert.draft import Draft, Note, assumed, dropped
 from homeport.catalog.convert.naming import name_services, part_names, rename_word
+from homeport.catalog.convert.places import is_in_app, resolve, seen_from
 from homeport.catalog.convert.script import Command, Script, WrittenFile, read_script
+from homeport.catalog.convert.script_builds import context_of, read_build
 from homeport.catalog.convert.script_hints import compose_files, docker_subcommand, is_compose, note_of
 from homeport.catalog.convert.shell_line import ShellCommand
 from homeport.catalog.convert.words import blanked, has_unknown, split_marks, with_variables
+from homeport.catalog.policy_rules import RESERVED_NAMES
 from homeport.errors import NotConvertibleError
 
 _COMPOSE_NAMES: Final = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 _INSTALL: Final = "install script"
 _UNINSTALL: Final = "uninstall script"
 _FIRST_MARK: Final = 0xE100  # of Unicode's private use, as shell_line.py has them
+_MOST_MARKS: Final = 1000
 
 
 def read_amahi(install: str, uninstall: str = "", *, name: str | None = None) -> Draft:
@@ -50,6 +53,8 @@ class _Conversion:
         self._used: set[str] = set()
         """Files that have become part of the draft."""
         self._used_commands: set[int] = set()
+        self._base = "."
+        """The folder that becomes the definition's: the compose file's, if the script writes one."""
 
     def draft(self, name: str | None) -> Draft:
         """All that the script starts, as one app."""
@@ -81,6 +86,7 @@ class _Conversion:
             if file.is_conditional:
                 why = "It is written under a condition, and taken as if it held."
                 self._notes.append(assumed(f"{_INSTALL} line {file.line}: {path}", why))
+            self._base = posixpath.dirname(path) or "."
             self._used |= {path, self._beside(path, ".env")}
             yield read_compose(with_variables(file.text), name=name, around=self._surroundings(path, file))
             return
@@ -96,11 +102,11 @@ class _Conversion:
                 self._notes.append(dropped(what, f"Only {named[0]} is read: write what it adds into that."))
             if named[:1] == ["-"] and command.stdin is not None:
                 yield (
-                    "docker-compose.yml",
+                    resolve(_COMPOSE_NAMES[2], command.folder),
                     WrittenFile(text=command.stdin, line=command.line + 1, is_conditional=False),
                 )
             for wanted in named[:1] or _COMPOSE_NAMES:
-                path = posixpath.normpath(posixpath.join(command.folder, _in_folder(wanted)))
+                path = resolve(wanted, command.folder)
                 if file := self._script.files.get(path):
                     yield path, file
         for path, file in self._script.files.items():
@@ -108,21 +114,20 @@ class _Conversion:
                 yield path, file
 
     def _surroundings(self, path: str, file: WrittenFile) -> Surroundings:
-        folder = posixpath.dirname(path)
         return Surroundings(
             file=path,
+            folder=self._base,
             first_line=file.line,
             files={
-                posixpath.relpath(other, folder or "."): with_variables(written.text)
-                for other, written in self._script.files.items()
-                if written.text is not None and other.startswith("/") == folder.startswith("/")
+                name: with_variables(written.text)
+                for name, _, written in self._written()
+                if written.text is not None
             },
             variables={
                 name: value
                 for name, value in self._script.variables.items()
-                if name in self._script.exported and not has_unknown(value)
-            }
-            | {"PWD": ".", "HOME": "~"},
+                if name in self._script.exported and name != "PWD" and not has_unknown(value)
+            },
             unknown=self._shown_unknown(),
         )
 
@@ -132,24 +137,48 @@ class _Conversion:
     def _from_docker(self, name: str | None) -> Iterator[Draft]:
         """The containers that the script starts by docker itself."""
         runs: list[ShellCommand] = []
+        folders: list[str] = []
         for number, command in enumerate(self._script.commands):
-            if docker_subcommand(command) in ("run", "create") and _is_app(command):
+            is_run = docker_subcommand(command) in ("run", "create") and not is_compose(command)
+            if is_run and _is_app(command):
                 self._used_commands.add(number)
                 runs.append(_shell_command(command, self._shown_unknown()))
+                folders.append(command.folder)
         if runs:
             apart = {old: new for run in runs for old, new in part_names(run.words)}
             runs = [replace(run, words=tuple(rename_word(word, apart) for word in run.words)) for run in runs]
             draft = read_run_commands(runs, name=name)
             own = {new: {"container_name": old} for old, new in apart.items()}
-            services = {key: {**service, **own.get(key, {})} for key, service in draft.services.items()}
+            services = {
+                key: {**self._moved(service, folder), **own.get(key, {})}
+                for (key, service), folder in zip(draft.services.items(), folders, strict=True)
+            }
             yield replace(draft, services=services)
+
+    def _moved(self, service: Mapping[str, Any], folder: str) -> dict[str, Any]:
+        """The service of a command that ran in the folder, its paths as seen from the definition's."""
+
+        def move(item: Any) -> Any:
+            if isinstance(item, dict):
+                return item | {"source": move(item["source"])} if "source" in item else item
+            path, colon, rest = item.partition(":")
+            if is_in_app(path) or path.split("/")[0] in (".", ".."):
+                path = seen_from(resolve(path, folder), self._base)
+            return f"{path}{colon}{rest}"
+
+        moved = dict(service)
+        if "volumes" in service:
+            moved["volumes"] = [move(mount) for mount in service["volumes"]]
+        if "env_file" in service:
+            moved["env_file"] = [seen_from(resolve(name, folder), self._base) for name in service["env_file"]]
+        return moved
 
     def _with_builds(self, services: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
         """The services with what `docker build` makes of their images."""
         for number, command in enumerate(self._script.commands):
             if docker_subcommand(command) != "build" or is_compose(command):
                 continue
-            build, tags = _build(command)
+            build, tags = read_build(command, self._base)
             for service in services.values():
                 if service.get("image") in tags and "build" not in service:
                     del service["image"]  # Homeport names what it builds
@@ -158,19 +187,28 @@ class _Conversion:
         return services
 
     def _files(self, services: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
-        """The files that images are built from, and those that containers get."""
-        folders = {_context(service["build"]) for service in services.values() if "build" in service}
-        mounted = {
-            posixpath.normpath(_source(mount))
+        """The files that images are built from, and those that containers get, below the definition."""
+        folders = {context_of(service["build"]) for service in services.values() if "build" in service}
+        taken = {
+            posixpath.normpath(_source(item))
             for service in services.values()
-            for mount in service.get("volumes") or ()
+            for key in ("volumes", "env_file")
+            for item in service.get(key) or ()
         }
-        for path, file in self._script.files.items():
-            if path in self._used or path.startswith(("/", "..")) or file.text is None:
+        for name, path, file in self._written():
+            if path in self._used or name.startswith(("/", "..", "~")) or file.text is None:
                 continue
-            if path in mounted or any(folder == "." or path.startswith(folder + "/") for folder in folders):
+            if name in RESERVED_NAMES:  # the definition has its own
+                continue
+            if name in taken or any(folder == "." or name.startswith(folder + "/") for folder in folders):
                 self._used.add(path)
-                yield path, self._plain(path, file)
+                yield name, self._plain(path, file)
+
+    def _written(self) -> Iterator[tuple[str, str, WrittenFile]]:
+        """The files that the script writes: as seen from the definition's folder, and from the app's."""
+        for path, file in self._script.files.items():
+            if path.startswith("/") == self._base.startswith("/"):
+                yield posixpath.normpath(seen_from(path, self._base)), path, file
 
     def _plain(self, path: str, file: WrittenFile) -> str:
         """The file's text; nothing stands where something is not known."""
@@ -241,57 +279,26 @@ def _shell_command(command: Command, shown: Mapping[str, str]) -> ShellCommand:
         parts = split_marks(word)
         for at in range(1, len(parts), 2):
             stood = shown.get(parts[at], f"${parts[at]}")
-            mark = next((mark for mark, text in marks.items() if text == stood), None)
-            parts[at] = mark or chr(_FIRST_MARK + len(marks))
-            marks[parts[at]] = stood
-        words.append(_in_folder("".join(parts)))
-    return ShellCommand(line=command.line, words=tuple(words), open_marks=marks, text=command.text)
+            parts[at] = marks.setdefault(stood, chr(_FIRST_MARK + len(marks)))
+            if len(marks) > _MOST_MARKS:
+                raise NotConvertibleError(
+                    f"Line {command.line} of the {_INSTALL} has too many variables.",
+                    remedy="Write values in their places.",
+                    line=command.line,
+                )
+        words.append("".join(parts))
+    open_marks = {mark: stood for stood, mark in marks.items()}
+    return ShellCommand(
+        line=command.line,
+        words=tuple(words),
+        open_marks=open_marks,
+        folders={mark: "~" for mark, stood in open_marks.items() if stood == "$HOME"},
+        text=command.text,
+    )
 
 
-def _in_folder(word: str) -> str:
-    """A source of a mount in the app's folder, relative to it."""
-    return re.sub(r"(^|=)WEBAPP_PATH(?=[/:,]|$)", r"\1.", word)
-
-
-def _build(command: Command) -> tuple[dict[str, Any], set[str]]:
-    """What `docker build` builds, and as what."""
-    build: dict[str, Any] = {"context": "."}
-    tags: set[str] = set()
-    words = list(command.words[command.words.index("build") + 1 :])
-    while words:
-        word = words.pop(0)
-        option, sign, value = word.partition("=")
-        if not word.startswith("-"):
-            build["context"] = posixpath.normpath(posixpath.join(command.folder, _in_folder(word)))
-            continue
-        if option in _BUILD_OPTIONS and not sign and words:
-            value = words.pop(0)
-        match option:
-            case "-t" | "--tag":
-                tags |= {value, value.removesuffix(":latest"), value + ":latest"}
-            case "-f" | "--file":
-                build["dockerfile"] = value
-            case "--build-arg":
-                key, _, given = value.partition("=")
-                build.setdefault("args", {})[key] = blanked(given)
-            case "--target":
-                build["target"] = value
-    if "dockerfile" in build:
-        build["dockerfile"] = posixpath.relpath(build["dockerfile"], build["context"])
-    return build, tags
-
-
-_BUILD_OPTIONS: Final = frozenset(
-    {"-t", "--tag", "-f", "--file", "--build-arg", "--target", "--network", "--label", "-m", "--memory",
-     "--cache-from", "--platform", "--progress"}
-)  # fmt: skip
-
-
-def _context(build: Any) -> str:
-    context = build.get("context", ".") if isinstance(build, dict) else build
-    return posixpath.normpath(context) if isinstance(context, str) else "."
-
-
-def _source(mount: Any) -> str:
-    """Where a mount comes from."""
-    return str(mount.get("source", "") if isinstance(mount, dict) else mount).split(":")[0]
+def _source(item: Any) -> str:
+    """Where a mount, or a file of variables, comes from."""
+    if isinstance(item, dict):
+        return str(item.get("source") or item.get("path") or "")
+    return str(item).split(":")[0]

@@ -7,6 +7,7 @@ given texts is read: variables come from the given ones, or become the owner's s
 import copy
 import posixpath
 import re
+from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Never
@@ -15,6 +16,7 @@ from homeport.catalog.composition import as_variables
 from homeport.catalog.convert.compose_old import LEFT_OUT, modernize_service
 from homeport.catalog.convert.compose_variables import Filled, WrongVariableError, fill_variables
 from homeport.catalog.convert.draft import Draft, Note, NoteKind
+from homeport.catalog.convert.places import is_in_app, resolve, seen_from
 from homeport.catalog.env_files import parse_env_file
 from homeport.catalog.yaml12 import KeyPath, YamlDocument, key_text, load_yaml
 from homeport.errors import DefinitionInvalidError, NotConvertibleError
@@ -22,8 +24,9 @@ from homeport.errors import DefinitionInvalidError, NotConvertibleError
 MAX_BYTES: Final = 256 * 1024
 _MOST_SETTINGS: Final = 300
 """An owner would have to give as many values."""
+_MOST_NAMED: Final = 20  # variables, in one sentence
+_LONGEST: Final = 400
 
-_FOLDER: Final = "WEBAPP_PATH"
 _IDENTIFIER: Final = "APP_IDENTIFIER"
 _KNOWN_TOP: Final = frozenset({"services", "volumes", "networks", "configs"})
 _SILENT_TOP: Final = frozenset({"version", "name"})
@@ -32,6 +35,8 @@ _OPEN_LINE: Final = re.compile(
     r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*(?:=(\s*[^'\s].*\$[A-Za-z_{].*|\s*\$[A-Za-z_{].*))?"
 )
 """A line of an env file that is made of other variables, or has no value."""
+_PLACES: Final = {"PWD": ".", "HOME": "~"}
+"""What is known where a path of the box is named; anywhere else it is another on each box."""
 _WITHOUT_ENVIRONMENT: Final = "A definition takes nothing from the environment of the box."
 
 
@@ -40,6 +45,8 @@ class Surroundings:
     """What stood beside a compose file."""
 
     file: str = "docker-compose.yml"
+    folder: str = "."
+    """Where it stood, as seen from the app's folder, or absolute."""
     first_line: int = 1
     """Where it begins, if it stood within another text."""
     files: Mapping[str, str] = field(default_factory=dict)
@@ -161,12 +168,12 @@ class _Reading:
         for key, why in notes:
             self._drop((*path, *key.split(".")), why)
         if "volumes" in service:
-            service["volumes"] = [_in_folder(mount) for mount in _as_list(service["volumes"])]
+            service["volumes"] = [self._mount(mount) for mount in _as_list(service["volumes"])]
         match service.get("build"):
             case str() as context:
-                service["build"] = _in_folder(context)
+                service["build"] = self._beside(context)
             case {"context": str() as context, **others}:
-                service["build"] = {"context": _in_folder(context), **others}
+                service["build"] = {"context": self._beside(context), **others}
         return service
 
     def _checked_variables(self, given: Any, path: KeyPath) -> Any:
@@ -189,16 +196,19 @@ class _Reading:
             what = f"More than {_MOST_SETTINGS} variables are left open."
             self._refuse(path, what, "Write values in their places.")
         variable = str(path[-1])
-        self._hints[variable] = " and ".join(
-            self._around.unknown.get(one, f"${{{one}}}") for one in filled.missing
-        )
+        self._hints[variable] = self._named(filled.missing)
         for one in filled.missing:
             self._wants.setdefault(one, []).append(variable)
-        shown = value
-        for one in filled.missing:
+        shown = value[:_LONGEST]
+        for one in filled.missing[:_MOST_NAMED]:
             shown = shown.replace(f"${{{one}}}", self._around.unknown.get(one, f"${{{one}}}"))
         self._note(NoteKind.CHANGED, path, f"{shown[:80]!r} became a setting: {_WITHOUT_ENVIRONMENT}")
         return None
+
+    def _named(self, variables: tuple[str, ...]) -> str:
+        """The variables as they stood there, or what they were made of."""
+        shown = [self._around.unknown.get(one, f"${{{one}}}") for one in variables[:_MOST_NAMED]]
+        return " and ".join([*shown, *(["others"] if len(variables) > _MOST_NAMED else [])])
 
     def _tell_shared(self) -> None:
         """Says where the same variable stood behind several settings."""
@@ -224,10 +234,10 @@ class _Reading:
 
     def _without_value(self, text: str, filled: str, missing: tuple[str, ...], path: KeyPath) -> str:
         """What is made of a text with variables that nobody gives, outside the environment."""
-        named = " and ".join(self._around.unknown.get(one, f"${{{one}}}") for one in missing)
+        named = self._named(missing)
         if "volumes" in path:
-            known = {one: "./" + one.lower() for one in missing} | self._variables
-            folder = fill_variables(text, known).text
+            folders = {one: "./" + one.lower() for one in missing}
+            folder = fill_variables(text, ChainMap(self._variables, folders, _PLACES)).text
             self._note(NoteKind.ASSUMED, path, f"Nobody says what {named} is; the folder is {folder!r}.")
             return folder
         if path[-1] == "image":
@@ -244,10 +254,21 @@ class _Reading:
 
     def _fill(self, text: str, path: KeyPath) -> Filled:
         try:
-            return fill_variables(text, self._variables)
+            places = _PLACES if self._names_place(path) else {}
+            return fill_variables(text, ChainMap(self._variables, places))
         except WrongVariableError:
             what = f"{text[:60]!r} has a $ that no variable follows."
             self._refuse(path, what, "A dollar sign is written $$, a variable ${NAME}.")
+
+    def _names_place(self, path: KeyPath) -> bool:
+        """Whether it is a path of the box: where a mount comes from, a build's folder, a file beside."""
+        match path[len(self._prefix) + 1 :]:
+            case ("volumes", int()) | ("volumes", int(), "source") | ("build",) | ("build", "context"):
+                return True
+            case ("env_file",) | ("env_file", int()) | ("env_file", int(), "path"):
+                return True
+            case rest:
+                return bool(self._prefix) and path[0] == "configs" and rest == ("file",)
 
     def _tell_defaults(self, text: str, defaults: Mapping[str, str], path: KeyPath) -> None:
         if defaults:
@@ -261,7 +282,7 @@ class _Reading:
             name = item.get("path") if isinstance(item, dict) else item
             if not isinstance(name, str):
                 self._refuse(path, "It names no file.", "Write env_file: NAME.")
-            text = self._around.files.get(posixpath.normpath(_in_folder(name)))
+            text = self._around.files.get(posixpath.normpath(self._beside(name)))
             if text is None:
                 self._drop(
                     path, f"The file {name[:80]} is not here; write its variables under `environment`."
@@ -277,7 +298,7 @@ class _Reading:
         found, open_ones = self._env_file(".env", text)
         for key, value in open_ones.items():
             try:
-                filled = fill_variables(value or "", self._variables | found)
+                filled = fill_variables(value or "", ChainMap(found, self._variables))
             except WrongVariableError:
                 continue
             if value and not filled.missing:
@@ -314,12 +335,28 @@ class _Reading:
             if isinstance(config, dict) and isinstance(config.get("content"), str):
                 continue
             file = config.get("file") if isinstance(config, dict) else None
-            text = self._around.files.get(posixpath.normpath(file)) if isinstance(file, str) else None
+            path = posixpath.normpath(self._beside(file)) if isinstance(file, str) else ""
+            text = self._around.files.get(path)
             if text is None:
                 why = "Its text is not here: write it under `content`, which is empty."
                 self._note(NoteKind.ASSUMED, ("configs", name), why)
             configs[name] = {"content": text or ""}
         return configs
+
+    def _mount(self, mount: Any) -> Any:
+        """The mount with a source in the app's folder written relative to the file's."""
+        if isinstance(mount, dict):
+            source = mount.get("source")
+            return mount | {"source": self._beside(source)} if isinstance(source, str) else mount
+        return self._beside(mount) if isinstance(mount, str) else mount
+
+    def _beside(self, text: str) -> str:
+        """A path with whatever follows a colon, as seen from the file's folder."""
+        path, colon, rest = text.partition(":")
+        folder = self._around.folder
+        if is_in_app(path) or (path.startswith("/") and folder.startswith("/")):
+            path = seen_from(resolve(path, "."), folder)
+        return f"{path}{colon}{rest}"
 
     def _line(self, path: KeyPath) -> int:
         return self._document.line_of(path) + self._around.first_line - 1
@@ -364,16 +401,6 @@ def _named_volumes(service: Mapping[str, Any]) -> Iterator[str]:
             source = mount.split(":")[0] if isinstance(mount, str) and ":" in mount else None
         if isinstance(source, str) and source and source[0] not in "./~\\$<" and source[1:2] != ":":
             yield source
-
-
-def _in_folder(mount: Any) -> Any:
-    """The mount with a source in the app's folder written relative to it."""
-    if isinstance(mount, dict):
-        source = mount.get("source")
-        return mount | {"source": _in_folder(source)} if isinstance(source, str) else mount
-    if isinstance(mount, str) and (mount + "/").replace(":", "/", 1).startswith(_FOLDER + "/"):
-        return "." + mount.removeprefix(_FOLDER)
-    return mount
 
 
 def _as_list(given: Any) -> list[Any]:

@@ -1,6 +1,7 @@
 """Gives services names without a placeholder, and puts them in wherever another service names them. Pure."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -8,8 +9,8 @@ from typing import Any, Final
 from homeport.catalog.convert.draft import Draft
 
 _IDENTIFIER: Final = "APP_IDENTIFIER"
+_SIGNS: Final = "-_."
 _NAMES_CONTAINER: Final = re.compile(r"((?:--[a-z-]+=)?(?:container:)?)([A-Za-z0-9][A-Za-z0-9_.-]*)(?=$|:)")
-_AROUND: Final = re.compile(rf"[-_.]*{_IDENTIFIER}[-_.]*")
 
 
 def name_services(draft: Draft) -> Draft:
@@ -35,8 +36,8 @@ def part_names(words: Sequence[str]) -> Iterator[tuple[str, str]]:
     for at, word in enumerate(words):
         given = word.removeprefix("--name=")
         is_name = given != word or (at > 0 and words[at - 1] == "--name")
-        if is_name and _IDENTIFIER in given and _AROUND.sub("", given):
-            yield given, _AROUND.sub("", given)
+        if is_name and _IDENTIFIER in given and (part := _without_identifier(given)):
+            yield given, part
 
 
 def rename_word(word: str, names: Mapping[str, str]) -> str:
@@ -47,14 +48,29 @@ def rename_word(word: str, names: Mapping[str, str]) -> str:
     return f"{named[1]}{names[named[2]]}{word[named.end() :]}"
 
 
+def _without_identifier(name: str) -> str:
+    """What a name says beside the app's identifier, and without the signs between them."""
+    first, *others = name.split(_IDENTIFIER)
+    if not others:
+        return name
+    *inner, last = others
+    return "".join([first.rstrip(_SIGNS), *(part.strip(_SIGNS) for part in inner), last.lstrip(_SIGNS)])
+
+
 def _names(services: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     names = {old: old for old in services if _IDENTIFIER not in old}
+    taken = set(names)
+    given: Counter[str] = Counter()
     for old in services:
         if old not in names:
             image = str(services[old].get("image", "")).partition("@")[0].rpartition("/")[2].partition(":")[0]
-            plain = re.sub(r"[^A-Za-z0-9._-]+", "-", _AROUND.sub("", old) or image).strip("-._") or "app"
-            free = [plain, *(f"{plain}-{number}" for number in range(2, len(services) + 2))]
-            names[old] = next(one for one in free if one not in names.values())
+            plain = re.sub(r"[^A-Za-z0-9._-]+", "-", _without_identifier(old) or image).strip(_SIGNS) or "app"
+            name = plain
+            while name in taken:
+                given[plain] += 1
+                name = f"{plain}-{given[plain] + 1}"
+            names[old] = name
+            taken.add(name)
     return {old: names[old] for old in services}
 
 

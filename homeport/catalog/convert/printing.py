@@ -1,23 +1,24 @@
 """What `echo` and `printf` print, worked out without running them. Pure."""
 
+import itertools
 import re
 from collections.abc import Sequence
 from typing import Final
 
 _ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "e": "\x1b", "\\": "\\", '"': '"'}
+_OPTIONS: Final = re.compile(r"-[neE]+")
 _FORMAT: Final = re.compile(r"%(?:%|s|d|b|q)")
 _MAX_TEXT: Final = 256 * 1024
 
 
 def print_echo(arguments: Sequence[str]) -> str:
     """What bash's `echo` prints."""
-    words = list(arguments)
     ends, escapes = "\n", False
-    while words and re.fullmatch(r"-[neE]+", words[0]):
-        ends = "" if "n" in words[0] else ends
-        escapes = words[0].rfind("e") > words[0].rfind("E")
-        del words[0]
-    text = " ".join(words)
+    options = list(itertools.takewhile(_OPTIONS.fullmatch, arguments))
+    for option in options:
+        ends = "" if "n" in option else ends
+        escapes = option.rfind("e") > option.rfind("E")
+    text = " ".join(arguments[len(options) :])
     return (_unescaped(text) if escapes else text) + ends
 
 

@@ -5,14 +5,15 @@ worked out here. Both branches of a condition are read, loops over plain words a
 read where they are called. Nothing is started, and no file of the box is looked at.
 """
 
+import itertools
 import posixpath
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
 from tree_sitter import Node
 
+from homeport.catalog.convert.places import FOLDER, resolve
 from homeport.catalog.convert.printing import print_echo, print_printf
 from homeport.catalog.convert.script_syntax import ASSIGNMENT, HereDocument, Source, without_prefix
 from homeport.catalog.convert.words import (
@@ -31,11 +32,12 @@ MAX_COMMANDS: Final = 2_000
 MAX_DEPTH: Final = 60
 _MAX_UNKNOWN: Final = 500
 
-_FOLDER: Final = "WEBAPP_PATH"
+_HOME: Final = unknown("HOME")  # a folder of the box: it is known in paths alone
+_SHOWN: Final = 200
 _BLOCKS: Final = frozenset(
     {
         "program", "compound_statement", "subshell", "list", "if_statement", "elif_clause", "else_clause",
-        "do_group", "case_statement", "case_item", "negated_command",
+        "do_group", "case_statement", "case_item", "negated_command", "variable_assignments",
     }
 )  # fmt: skip
 _CONDITIONS: Final = frozenset({"if_statement", "case_statement", "while_statement"})
@@ -111,7 +113,7 @@ class _Reader:
     """Walks over the syntax tree, in the order in which bash would run it."""
 
     def __init__(self, source: Source) -> None:
-        self.script = Script(variables={"PWD": _FOLDER, "HOME": "~", "IFS": " "})
+        self.script = Script(variables={"PWD": FOLDER, "HOME": _HOME, "IFS": " "})
         self.line = 1
         self._source = source
         self._folder = "."
@@ -119,6 +121,8 @@ class _Reader:
         self._conditions = 0
         self._steps = 0
         self._calls = 0
+        self._arguments: dict[str, str] = {}
+        self._named: dict[tuple[int, str], str] = {}
         self._heredoc_line: int | None = None
         self._here: HereDocument | None = None
         """The one that is being expanded."""
@@ -213,11 +217,12 @@ class _Reader:
             if child.type == "herestring_redirect" and child.named_children:
                 stdin = self._expander.text(self._source.text(child.named_children[0])) + "\n"
         raws = self._source.words(node)
-        while raws and (found := ASSIGNMENT.match(raws[0])):
-            if len(raws) == 1:
-                self._set(found[1], self._expander.text(raws[0][found.end() :]))
-            del raws[0]
-        words = without_prefix([word for raw in raws for word in self._expander.fields(raw)])
+        assigned = list(itertools.takewhile(ASSIGNMENT.match, raws))
+        if len(assigned) == len(raws):
+            for name, _, value in (raw.partition("=") for raw in raws):
+                self._set(name, self._expander.text(value))
+        fields = [word for raw in raws[len(assigned) :] for word in self._expander.fields(raw)]
+        words = without_prefix(fields)
         return self._do(node, words, stdin, depth) if words else ""
 
     def _do(self, node: Node, words: list[str], stdin: str | None, depth: int) -> str | None:
@@ -238,7 +243,10 @@ class _Reader:
 
     def _cd(self, arguments: list[str]) -> str:
         self._folder = self._resolved(arguments[0]) if arguments else "~"
-        self.script.variables["PWD"] = posixpath.normpath(posixpath.join(_FOLDER, self._folder))
+        path = posixpath.normpath(posixpath.join(FOLDER, self._folder))
+        if self._folder.startswith("~"):
+            path = self._folder.replace("~", _HOME, 1)
+        self.script.variables["PWD"] = path
         return ""
 
     def _record(self, node: Node, words: Iterable[str], stdin: str | None) -> None:
@@ -247,7 +255,7 @@ class _Reader:
         self.script.commands.append(
             Command(
                 line=node.start_point.row + 1,
-                text=re.sub(r"\s*\\?\s*\n\s*", " ", self._source.text(node))[:200],
+                text=self._source.line(node, _SHOWN),
                 words=tuple(words),
                 folder=self._folder,
                 stdin=stdin or None,
@@ -257,20 +265,21 @@ class _Reader:
     def _call(self, body: Node, arguments: list[str], stdin: str | None, depth: int) -> str | None:
         if self._calls >= 8:  # a function that calls itself has no end that could be known
             return None
-        before = dict(self.script.variables)
-        self.script.variables |= {str(at): word for at, word in enumerate(arguments, 1)}
-        self.script.variables |= {
-            "@": " ".join(arguments),
-            "*": " ".join(arguments),
-            "#": str(len(arguments)),
-        }
+        outer, joined = self._arguments, " ".join(arguments)
+        numbered = {str(at): word for at, word in enumerate(arguments, 1)}
+        self._put_arguments({**numbered, "@": joined, "*": joined, "#": str(len(arguments))})
         self._calls += 1
         printed = self.run(body, stdin, depth + 1)
         self._calls -= 1
-        for name in [name for name in self.script.variables if not name.isidentifier()]:
-            del self.script.variables[name]
-        self.script.variables |= {name: text for name, text in before.items() if not name.isidentifier()}
+        self._put_arguments(outer)
         return printed
+
+    def _put_arguments(self, arguments: dict[str, str]) -> None:
+        """What a function was called with, in place of what the one around it was."""
+        for name in self._arguments:
+            del self.script.variables[name]
+        self.script.variables |= arguments
+        self._arguments = arguments
 
     def _cat(self, arguments: list[str], stdin: str | None) -> str | None:
         names = [name for name in arguments if name == "-" or not name.startswith("-")]
@@ -358,9 +367,7 @@ class _Reader:
 
     def _resolved(self, name: str) -> str:
         """A path as seen from the app's folder."""
-        if name == _FOLDER or name.startswith(_FOLDER + "/"):
-            return posixpath.normpath(name.removeprefix(_FOLDER).lstrip("/") or ".")
-        return posixpath.normpath(posixpath.join(self._folder, name))
+        return resolve(name.replace(_HOME, "~"), self._folder)
 
     def _printed(self, command: str) -> str | None:
         """What a command would print that says no more than where the script runs."""
@@ -374,16 +381,20 @@ class _Reader:
         return None
 
     def _name_unknown(self, what: str) -> str:
-        line = self.line
+        shown, line = what[:_SHOWN], self._here.line if self._here else self.line
+        if known := self._named.get((line, shown)):
+            return known
+        if len(self._named) >= _MAX_UNKNOWN:
+            raise TooMuchError
+        key = (line, shown)
         if self._here is not None:
             at = self._here.text.find(what.strip("$()"))
             line = self._here.line + self._here.text.count("\n", 0, max(at, 0))
         name, count = f"VALUE_OF_LINE_{line}", 2
-        while self.script.unknown.get(name, (0, what[:200]))[1] != what[:200]:
+        while self.script.unknown.get(name, (0, shown))[1] != shown:
             name, count = f"VALUE_OF_LINE_{line}_{count}", count + 1
-        if len(self.script.unknown) >= _MAX_UNKNOWN:
-            raise TooMuchError
-        self.script.unknown[name] = (line, what[:200])
+        self.script.unknown[name] = (line, shown)
+        self._named[key] = name
         return name
 
     def _fields(self, node: Node) -> list[str]:
@@ -392,6 +403,8 @@ class _Reader:
 
 def _joined(parts: list[str | None]) -> str | None:
     known = [part for part in parts if part is not None]
+    if sum(map(len, known)) > MAX_TEXT:
+        raise TooMuchError
     return "".join(known) if len(known) == len(parts) else None
 
 

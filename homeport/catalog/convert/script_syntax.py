@@ -5,6 +5,7 @@ a here-document: words are put together again, and here-documents are taken from
 """
 
 import re
+import threading
 import time
 from dataclasses import dataclass
 from typing import Final, Never
@@ -18,6 +19,7 @@ ASSIGNMENT: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")
 
 _PARSE_SECONDS: Final = 1.0
 """Scripts parse in milliseconds; the grammar needs minutes for what is made to be hard."""
+_WINDOW_BYTES: Final = 4096
 _BEFORE_COMMANDS: Final = frozenset({"sudo", "exec", "command", "nohup", "time", "env", "builtin", "doas"})
 """Programs that start the command after them."""
 _OPTIONS_WITH_VALUE: Final = frozenset({"-u", "-g", "-h", "-p", "-C", "-S"})
@@ -32,6 +34,28 @@ class HereDocument:
     """Where its first line stands."""
     is_literal: bool
     """Whether nothing in it is expanded."""
+
+
+class _Window(threading.local):
+    """The bytes that the parser reads next, always in the same place of its thread.
+
+    py-tree-sitter 0.26 never lets go of what its reader returns (measured: one reference to each). Pieces of
+    their own would stay for ever, 40 MB of them for a script that takes half a second.
+    """
+
+    def __init__(self) -> None:
+        self._bytes = bytearray(_WINDOW_BYTES)
+
+    def show(self, raw: bytes, at: int) -> bytearray | bytes:
+        """What stands there; empty lines follow the end, since the window keeps its size."""
+        piece = raw[at : at + _WINDOW_BYTES]
+        if not piece:
+            return b""
+        self._bytes[:] = piece.ljust(_WINDOW_BYTES, b"\n")
+        return self._bytes
+
+
+_window: Final = _Window()
 
 
 class Source:
@@ -55,7 +79,9 @@ class Source:
 
         parser = Parser(Language(tree_sitter_bash.language()))
         try:
-            read = parser.parse(lambda at, _point: self._raw[at : at + 4096], progress_callback=took_too_long)
+            read = parser.parse(
+                lambda at, _point: _window.show(self._raw, at), progress_callback=took_too_long
+            )
         except ValueError as error:
             why = "It does not look like a shell script."
             remedy = "Give the script that writes the compose file, as it is."
@@ -66,19 +92,22 @@ class Source:
         """What stands there."""
         return self._raw[node.start_byte : node.end_byte].decode("utf-8", "replace")
 
+    def line(self, node: Node, most: int) -> str:
+        """The beginning of what stands there, in one line: as many characters at the most."""
+        end = min(node.end_byte, node.start_byte + 10 * most)
+        *joined, last = self._raw[node.start_byte : end].decode("utf-8", "ignore").split("\n")
+        lines = [line.strip().removesuffix("\\").rstrip() for line in joined]
+        return " ".join(line for line in (*lines, last.strip()) if line)[:most]
+
     def words(self, command: Node) -> list[str]:
         """The words of a command as they stand; those that touch (`a=$1=$2`) are one."""
-        words: list[str] = []
-        end = -1
+        spans: list[tuple[int, int]] = []
         for child in command.named_children:
             if child.type in ("file_redirect", "herestring_redirect", "comment"):
                 continue
-            if child.start_byte == end:
-                words[-1] += self.text(child)
-            else:
-                words.append(self.text(child))
-            end = child.end_byte
-        return words
+            start = spans.pop()[0] if spans and child.start_byte == spans[-1][1] else child.start_byte
+            spans.append((start, child.end_byte))
+        return [self._raw[start:end].decode("utf-8", "replace") for start, end in spans]
 
     def here_document(self, redirect: Node) -> HereDocument:
         """The here-document that begins there.

@@ -8,16 +8,19 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
+from homeport.catalog.convert.ansi_quotes import ANSI_QUOTED, read_ansi
+
 MAX_TEXT: Final = 256 * 1024
 """Of one value, in characters: a few lines can double a variable many times."""
 MAX_NESTING: Final = 16
+MAX_WORK: Final = 1024 * 1024
+"""Characters that are read and put in for one script, four times the longest: loops read theirs again."""
 
 _OPEN, _CLOSE = "\ue000", "\ue001"  # of Unicode's private use: they stand in no script that was let in
 _MARK: Final = re.compile(f"{_OPEN}([A-Za-z_][A-Za-z0-9_]*){_CLOSE}")
 _APART: Final = re.compile(f"{_MARK.pattern}(?![A-Za-z0-9_])")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[0-9@*#?$!-]")
 _BRACED: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*|[0-9@*])(?:(:?[-=+?])(.*))?", re.DOTALL)
-_ANSI: Final = {"n": "\n", "t": "\t", "r": "\r", "e": "\x1b", "a": "\a", "\\": "\\", "'": "'", '"': '"'}
 
 Substitute = Callable[[str], str | None]
 """What a command in `$(…)` would print, where that can be told without running it."""
@@ -92,17 +95,19 @@ class Expander:
         self._variables = variables
         self._substitute = substitute
         self._name_unknown = name_unknown
+        self._work = 0
 
     def fields(self, raw: str) -> list[str]:
         """The words that a word of the script becomes: several where a variable with blanks is not quoted."""
-        pieces = self._pieces(raw, PLAIN, 0)
-        fields, fresh = [""], True
-        for text, may_split in pieces:
-            parts = re.split(r"\s+", text) if may_split else [text]
-            fields[-1] += parts[0]
-            fields += parts[1:]
+        fields: list[list[str]] = [[]]
+        fresh = True
+        for text, may_split in self._pieces(raw, PLAIN, 0):
+            first, *others = re.split(r"\s+", text) if may_split else [text]
+            fields[-1].append(first)
+            fields += [[other] for other in others]
             fresh = fresh and may_split
-        return [field for field in fields if field or not fresh]
+        joined = ["".join(field) for field in fields]
+        return [field for field in joined if field or not fresh]
 
     def text(self, raw: str, rules: Rules = PLAIN) -> str:
         """The text that stands for it, as one."""
@@ -118,6 +123,7 @@ class Expander:
         """Texts in order, each with whether blanks in it part words."""
         if depth > MAX_NESTING:
             raise TooMuchError
+        self._spend(len(raw))
         pieces: list[tuple[str, bool]] = []
         at = size = 0
         while at < len(raw):
@@ -127,6 +133,11 @@ class Expander:
             if size > MAX_TEXT:
                 raise TooMuchError
         return pieces
+
+    def _spend(self, size: int) -> None:
+        self._work += size
+        if self._work > MAX_WORK:
+            raise TooMuchError
 
     def _piece(self, raw: str, at: int, rules: Rules, depth: int) -> tuple[str, bool, int]:
         match raw[at]:
@@ -167,9 +178,8 @@ class Expander:
         if following == "{":
             end = _end_of_bracket(raw, at + 2, "{", "}")
             return self._braced(raw[at + 2 : end], rules, depth), end + 1
-        if following == "'" and rules.quotes:
-            end = _end_of_ansi(raw, at + 2)
-            return re.sub(r"\\(.)", lambda found: _ANSI.get(found[1], found[0]), raw[at + 2 : end]), end + 1
+        if rules.quotes and (quoted := ANSI_QUOTED.match(raw, at)):
+            return read_ansi(quoted[1]), quoted.end()
         if following == '"' and rules.quotes:
             end = _end_of_double(raw, at + 2)
             return self._text(raw[at + 2 : end], DOUBLE, depth + 1), end + 1
@@ -180,6 +190,7 @@ class Expander:
     def _value(self, name: str) -> str:
         found = self._variables.get(name)
         if found is not None:
+            self._spend(len(found))
             return found
         return unknown(name if name.isidentifier() else self._name_unknown(f"${name}"))
 
@@ -194,7 +205,7 @@ class Expander:
         is_set = bool(value) if operator.startswith(":") else value is not None
         if operator.endswith("+"):
             return self._text(other, rules, depth + 1) if is_set else ""
-        return value if is_set and value is not None else self._text(other, rules, depth + 1)
+        return self._value(name) if is_set else self._text(other, rules, depth + 1)
 
     def _printed(self, command: str) -> str:
         printed = self._substitute(command.strip())
@@ -220,12 +231,6 @@ def _end_of_double(raw: str, at: int) -> int:
 
 def _end_of_backquote(raw: str, at: int) -> int:
     while at < len(raw) and raw[at] != "`":
-        at += 2 if raw[at] == "\\" else 1
-    return min(at, len(raw))
-
-
-def _end_of_ansi(raw: str, at: int) -> int:
-    while at < len(raw) and raw[at] != "'":
         at += 2 if raw[at] == "\\" else 1
     return min(at, len(raw))
 

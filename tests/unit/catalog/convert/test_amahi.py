@@ -182,6 +182,105 @@ def test_files_beside_go_where_they_are_used(tmp_path: Path) -> None:
     assert any("/etc/cron.d/x" in note.what and note.kind is NoteKind.DROPPED for note in draft.notes)
 
 
+def test_files_of_an_app_in_a_subfolder_lie_beside_its_compose_file(tmp_path: Path) -> None:
+    draft = read_amahi(
+        "mkdir -p app && cd app\ncat > docker-compose.yaml <<E\nservices:\n  web:\n    build: .\n"
+        "    ports: ['HOST_PORT:80']\n    env_file: WEBAPP_PATH/app/x.env\n"
+        "    volumes:\n      - ./nginx.conf:/etc/nginx.conf:ro\n      - $PWD/data:/data\n"
+        "      - WEBAPP_PATH/beside:/beside\nE\n"
+        "echo 'FROM debian:bookworm-slim' > Dockerfile\necho 'user x;' > nginx.conf\necho A=1 > x.env\n"
+        "echo no > ../elsewhere\ndocker compose up -d\n"
+    )
+    folder = tmp_path / "app"
+    folder.mkdir()
+
+    loaded = _load(write_definition(_named(draft)), folder)
+
+    assert draft.files == {
+        "Dockerfile": "FROM debian:bookworm-slim\n",
+        "nginx.conf": "user x;\n",
+        "x.env": "A=1\n",
+    }
+    assert set(loaded.built_services) == {"web"}
+    assert loaded.template["services"]["web"]["environment"] == {"A": "1"}
+    assert loaded.template["services"]["web"]["volumes"] == ["./data:/data", "./beside:/beside"]
+    assert loaded.template["configs"]["nginx.conf"]["content"] == "user x;\n"
+    assert any(": elsewhere" in note.what for note in draft.notes)
+
+
+def test_an_app_in_a_folder_of_the_box_keeps_its_files() -> None:
+    draft = read_amahi(
+        "mkdir /opt/x\ncat > /opt/x/compose.yml <<E\nweb:\n  image: a:1\n"
+        "  volumes: [/opt/x/a.conf:/a.conf:ro, /opt/x/data:/data, /srv/media:/m]\nE\n"
+        "echo hello > /opt/x/a.conf\ndocker compose -f /opt/x/compose.yml up -d\n"
+    )
+
+    assert draft.files == {"a.conf": "hello\n"}
+    assert draft.services["web"]["volumes"] == ["./a.conf:/a.conf:ro", "./data:/data", "/srv/media:/m"]
+
+
+def test_paths_of_docker_are_seen_from_where_it_runs() -> None:
+    draft = read_amahi(
+        "cd sub\necho A=1 > v.env\necho 'FROM scratch' > D\ndocker build -t me/app -f D .\n"
+        "docker run -d -v $(pwd)/a:/a -v ./b:/b -v ../c:/c -v WEBAPP_PATH/d:/d -v named:/e --env-file v.env"
+        " -e ROOT=WEBAPP_PATH/x me/app\n"
+    )
+
+    (service,) = draft.services.values()
+    assert service["volumes"] == ["./sub/a:/a", "./sub/b:/b", "./c:/c", "./d:/d", "named:/e"]
+    assert service["env_file"] == ["./sub/v.env"]
+    assert service["build"] == {"context": "sub", "dockerfile": "D"}
+    assert service["environment"] == {"ROOT": "WEBAPP_PATH/x"}
+    assert draft.files == {"sub/v.env": "A=1\n", "sub/D": "FROM scratch\n"}
+
+
+@pytest.mark.parametrize("delimiter", ["E", "'E'"])
+def test_the_users_folder_is_no_value_of_a_variable(delimiter: str) -> None:
+    draft = read_amahi(
+        f"cat > docker-compose.yml <<{delimiter}\nweb:\n  image: a:1\n  volumes: ['$HOME/x:/x']\n"
+        "  environment: {A: $HOME}\nE\ndocker-compose up -d\n"
+    )
+
+    assert draft.services["web"]["volumes"] == ["~/x:/x"]
+    assert draft.services["web"]["environment"] == {"A": None}
+
+
+def test_where_a_script_runs_is_no_value_of_composes_own_variable() -> None:
+    draft = read_amahi(
+        "cat > docker-compose.yml <<'E'\nweb:\n  image: a:1\n  volumes: ['$PWD/x:/x']\n  command: $PWD\n"
+        "  environment: {A: $PWD}\nE\ndocker-compose up -d\n"
+    )
+
+    assert draft.services["web"]["volumes"] == ["./x:/x"]
+    assert draft.services["web"]["environment"] == {"A": None}
+    assert any("command" in note.what and "${PWD}" in note.why for note in draft.notes)
+
+
+def test_files_of_the_definitions_own_names_are_not_taken() -> None:
+    draft = _compose("web: {build: .}\n", "echo x > app.yml\necho 'FROM scratch' > Dockerfile\n")
+
+    assert set(draft.files) == {"Dockerfile"}
+    assert any("app.yml" in note.what for note in draft.notes)
+
+
+def test_what_compose_runs_once_is_no_container_of_the_app() -> None:
+    draft = _compose(
+        "web: {image: a}\n", after="docker-compose run web setup\ndocker --context x compose run web a\n"
+    )
+
+    assert list(draft.services) == ["web"]
+    assert [note.why for note in draft.notes if "run web" in note.what] == [
+        "A container that runs once is none of the app's: do it in the entrypoint of the app's image."
+    ] * 2
+
+
+def test_a_script_of_other_engines_flags_is_read() -> None:
+    draft = read_amahi("docker -H tcp://h:2375 run -d -p HOST_PORT:80 a:1\ndocker --context x pull a:1\n")
+
+    assert draft.services["a"]["ports"] == ["HOST_PORT:80"]
+    assert any("fetches" in note.why for note in draft.notes)
+
+
 def test_a_file_that_a_container_gets_goes_into_the_definition(tmp_path: Path) -> None:
     draft = _compose(
         "web:\n  image: nginx:1.27\n  ports: ['HOST_PORT:80']\n  volumes: ['./a.conf:/etc/a.conf:ro']\n",

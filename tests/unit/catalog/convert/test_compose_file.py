@@ -8,6 +8,7 @@ import pytest
 from homeport.catalog.convert import convert
 from homeport.catalog.convert.compose_file import MAX_BYTES, Surroundings, read_compose
 from homeport.catalog.convert.draft import Draft, NoteKind
+from homeport.catalog.yaml12 import load_yaml
 from homeport.errors import NotConvertibleError
 
 _OLD = """\
@@ -114,6 +115,56 @@ def test_conditions_of_start_stay() -> None:
     text = "    depends_on: {db: {condition: service_healthy}}\n"
 
     assert _service(text)["depends_on"] == {"db": {"condition": "service_healthy"}}
+
+
+def test_volumes_of_one_letter_get_a_name_that_docker_takes() -> None:
+    conversion = convert(
+        "web:\n  image: a/b:1\n  volumes: [/var/lib/x, {type: volume, source: d, target: /d}]\n"
+        "db:\n  image: a/b:1\n  volumes: [{type: volume, source: d, target: /e}]\n"
+    )
+
+    compose = load_yaml(conversion.files["docker-compose.yml"].encode(), file="x").value
+    assert compose["services"]["web"]["volumes"] == ["x-data:/var/lib/x", "d-data:/d"]
+    assert compose["services"]["db"]["volumes"] == ["d-data:/e"]
+    assert compose["volumes"] == {"x-data": {}, "d-data": {}}
+
+
+def test_a_volume_whose_only_mount_is_refused_is_not_declared() -> None:
+    conversion = convert(
+        "services:\n  web:\n    image: a/b:1\n    volumes:\n      - kept:/a\n"
+        "      - {type: volume, source: lost, target: /b/../c}\nvolumes: {kept: , lost: }\n"
+    )
+
+    compose = load_yaml(conversion.files["docker-compose.yml"].encode(), file="x").value
+    assert compose["services"]["web"]["volumes"] == ["kept:/a"]
+    assert compose["volumes"] == {"kept": {}}
+
+
+def test_folders_that_every_box_has_its_own_of_are_known_where_something_is_mounted_from() -> None:
+    service = _service(
+        "    build: {context: $PWD/web}\n"
+        "    volumes: ['$HOME/a:/a', {type: bind, source: '${PWD}/b', target: /b}]\n"
+        "    env_file: $PWD/c.env\n    environment: {A: $HOME, B: '${PWD}/x'}\n    labels: {source: $HOME}\n",
+        files={"c.env": "C=1\n"},
+    )
+
+    assert service["build"] == {"context": "./web"}
+    assert service["volumes"] == ["~/a:/a", {"type": "bind", "source": "./b", "target": "/b"}]
+    assert service["environment"] == {"A": None, "B": None, "C": "1"}
+    assert service["labels"] == {"source": ""}
+
+
+def test_services_of_an_amahi_template_are_named_by_what_they_are() -> None:
+    conversion = convert(
+        "services:\n  APP_IDENTIFIER:\n    image: a/wiki:1\n    ports: ['HOST_PORT:80']\n"
+        "    links: [APP_IDENTIFIER_db]\n"
+        "  APP_IDENTIFIER_db: {image: 'db:1'}\n  APP_IDENTIFIER-db: {image: 'db:1'}\n"
+    )
+
+    services = load_yaml(conversion.files["docker-compose.yml"].encode(), file="x").value["services"]
+    assert list(services) == ["wiki", "db", "db-2"]
+    assert services["wiki"]["links"] == ["db:APP_IDENTIFIER_db"]
+    assert services["wiki"]["container_name"] == "APP_IDENTIFIER"
 
 
 def test_pieces_that_are_shared_are_written_out() -> None:

@@ -1,9 +1,12 @@
 """What a script would write and do is found out without running it."""
 
+import gc
+import tracemalloc
 from collections.abc import Mapping
 
 import pytest
 
+from homeport.catalog.convert import script_syntax
 from homeport.catalog.convert.script import MAX_BYTES, Script, read_script
 from homeport.catalog.convert.words import with_variables
 from homeport.errors import NotConvertibleError
@@ -109,6 +112,23 @@ def test_words_are_taken_apart_as_bash_does() -> None:
     ]
 
 
+def test_several_assignments_may_stand_in_one_line() -> None:
+    assert _files("A=1 B=2; echo $A$B > f\n") == {"f": "12\n"}
+
+
+def test_arguments_of_a_function_end_with_it() -> None:
+    script = "in() { echo $1$# >> f; }\nout() { in x y; echo $1$# >> f; }\nout a\n"
+
+    assert _files(script) == {"f": "x2\na1\n"}
+
+
+def test_the_users_folder_is_known_in_paths_alone() -> None:
+    script = read_script("cd $HOME/a\necho x > b\necho $HOME > ~/c\ncd\npwd > d\necho $PWD >> d\n")
+
+    assert set(script.files) == {"~/a/b", "~/c", "~/d"}
+    assert with_variables(script.files["~/c"].text or "") == "$HOME\n"
+
+
 def test_a_command_says_its_line_and_how_it_stood() -> None:
     (command,) = read_script("\n\nmkdir -p \\\n   a  \\\n  b\n").commands
 
@@ -140,6 +160,10 @@ def test_a_here_document_that_is_not_closed_is_refused_with_its_line(text: str) 
         "echo a\n" * 60_000,
         "if a; then " * 500 + "b; " + "fi; " * 500,
         "".join(f"echo $(a {number}) >> f\n" for number in range(1_000)),
+        f"for a in {'x ' * 1_000}; do cat <<E > f\n{'$a' * 80_000}\nE\ndone\n",
+        f"for a in {'x ' * 1_000}; do foo '{'y' * 200_000}'; done\n",
+        f"A='{'a ' * 60_000}'\n" + "echo $A\n" * 10_000,
+        f"A='{'a' * 100_000}'\necho $A > f\ncat {'f ' * 50_000}\n",
     ],
 )
 def test_what_grows_without_end_is_refused(text: str) -> None:
@@ -161,6 +185,25 @@ def test_what_grows_without_end_is_refused(text: str) -> None:
 )
 def test_what_is_no_script_has_no_files(text: str) -> None:
     assert not read_script(text).files
+
+
+def test_what_is_hard_to_parse_leaves_nothing_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(script_syntax, "_PARSE_SECONDS", 0.2)
+    _refused("<" * 60_000)  # what stays from now on is what would stay every time
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+
+    _refused("<" * 60_000)
+
+    gc.collect()
+    after = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert after - before < 100_000
+
+
+def _refused(text: str) -> None:
+    with pytest.raises(NotConvertibleError):
+        read_script(text)
 
 
 def test_what_is_hard_to_parse_is_given_up() -> None:

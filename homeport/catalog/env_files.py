@@ -46,7 +46,7 @@ def _value(text: str, file: str, number: int) -> str:
             raise _refusal(file, number, "env-file", "A quote is not closed.", "Close it on the same line.")
         value = match[1]
     else:
-        value = re.split(r"\s+#", text, maxsplit=1)[0].rstrip()
+        value = _without_comment(text)
     if re.search(r"(?<!\\)\$(?:\{|[A-Za-z_])", value):
         what = f"{value[:60]!r} takes a value from the environment of the host."
         raise _refusal(
@@ -55,6 +55,17 @@ def _value(text: str, file: str, number: int) -> str:
     if text.startswith('"'):
         return re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[0]), value)
     return value
+
+
+def _without_comment(text: str) -> str:
+    """The text up to a `#` behind a blank.
+
+    No pattern that begins with blanks looks for it: over a long run of them that would take its square.
+    """
+    at = text.find("#", 1)
+    while at > 0 and not text[at - 1].isspace():
+        at = text.find("#", at + 1)
+    return (text[:at] if at > 0 else text).rstrip()
 
 
 def _refusal(file: str, line: int, rule: str, what: str, remedy: str) -> DefinitionInvalidError:

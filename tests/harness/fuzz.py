@@ -30,6 +30,81 @@ def fuzz(examples: int) -> settings:
     )
 
 
+def repeated(run: str, length: int) -> str:
+    """The run again and again, to that many characters."""
+    return (run * (length // len(run) + 1))[:length]
+
+
+RUNS: Final = (
+    *(
+        " ",
+        "\t",
+        "\n",
+        "\r\n",
+        "\t\\\n",
+        "\\",
+        "\\ ",
+        "'",
+        '"',
+        "`",
+        '\\"',
+        "(",
+        ")",
+        "[",
+        "]",
+        "{",
+        "}",
+        "<",
+        ">",
+        "<a",
+    ),
+    *(
+        "$",
+        "$(",
+        "${",
+        "${A:-",
+        "${A:-}",
+        "$A",
+        "$'",
+        "`a",
+        "#",
+        " #",
+        "#\n",
+        "^#",
+        "1",
+        "1.",
+        "1m",
+        "a",
+        "a.",
+        "a ",
+    ),
+    *(
+        "a=",
+        "-",
+        "--",
+        "-a ",
+        ".",
+        "../",
+        "/",
+        "/a",
+        ":",
+        "a:",
+        "a:a ",
+        ",",
+        ";",
+        "|",
+        "&",
+        "*",
+        "!",
+        "%",
+        "a@",
+        "~",
+    ),
+    *("_", "\x85", "é", "```x\n", "- ", "? ", "docker ", "HOST_PORT", "A_"),
+)
+"""What texts are made long of: a pattern that begins with a run of one kind may take its square."""
+LONG: Final = st.sampled_from(RUNS).map(lambda run: repeated(run, 20_000))
+
 HOSTILE: Final = (
     "..", "/", "//", "../", "~", "$", "${HOME}", "$$", "\x00", "\n", "\r", "\t", " ", "\\", ":", ",", "=",
     "*", "&a", "!!x", "%", "@", "`", "'", '"', "{", "}", "[", "]", "#", "-", "--", "|", ">", "<<", "\x1b",
@@ -39,7 +114,9 @@ HOSTILE: Final = (
     "/dev/", "/run/docker.sock", "a" * 300, "CAP_", "ALL",
 )  # fmt: skip
 PIECES: Final = st.one_of(
-    st.sampled_from(HOSTILE), st.text(string.printable, max_size=6), st.text(max_size=6)
+    *(st.sampled_from(HOSTILE), st.sampled_from(HOSTILE)),
+    *(st.text(string.printable, max_size=6), st.text(max_size=6)),
+    LONG,
 )
 TEXTS: Final = st.lists(PIECES, max_size=8).map("".join)
 WRITABLE: Final = TEXTS.filter(lambda text: not any("\ud800" <= char <= "\udfff" for char in text))

@@ -25,6 +25,12 @@ A=2
     }
 
 
+def test_a_comment_begins_behind_a_blank_alone() -> None:
+    text = b"A=x#y #z #\nB=#x\nC=x\t# y\nD=#x #y\nE=x \n"
+
+    assert parse_env_file(text, file="x.env") == {"A": "x#y", "B": "#x", "C": "x", "D": "#x", "E": "x"}
+
+
 def test_literal_values_are_taken_as_they_stand() -> None:
     assert parse_env_file(b"A='$X' # y\n", file="x.env", literal=True) == {"A": "'$X' # y"}
 

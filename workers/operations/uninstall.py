@@ -178,9 +178,8 @@ def release(context: UninstallContext, run: StepRun) -> None:
     tools, app = context.tools, context.app
     if app is None:
         return
-    run.save(
-        removing=True
-    )  # under the lease: whoever has lost it takes nothing from the next app of the name
+    # written under the lease: whoever has lost it takes nothing from the next app of the name
+    run.save(removing=True)
     if context.project_dir.is_dir():
         remove_project_files(context.project_dir, (SNAPSHOT,))
     tools.drop_port(app.host_port)

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from tests.harness.engine import EngineBox
 from tests.harness.homeport_box import ENDED, HomeportBox
 from tests.harness.https_site import HttpsSite, write_tree
 from tests.harness.leftovers import leftovers
+from tests.harness.php_sources import write_source
 from tests.harness.programs import REPOSITORY
 from tests.harness.standins import publish_standin
 
@@ -110,6 +112,28 @@ def test_the_commands_of_the_page_print_what_it_shows(begin: Begin, box: Homepor
 
     assert not told, "\n\n".join(told)
     assert box.apps() == [], "the reader ends as they began"
+
+
+def test_what_the_page_on_caches_tells_to_type_is_done(begin: Begin) -> None:
+    begin().follow((DOCS / "caches.md").read_text(encoding="utf-8"))
+
+
+def test_osticket_is_built_from_a_file_as_the_page_says(
+    begin: Begin, box: HomeportBox, tmp_path: Path
+) -> None:
+    write_source("osticket", tmp_path / "osTicket-v1.18.1.zip")  # a stand-in of the real one's shape
+    osticket = REPOSITORY / "apps" / "osticket"
+    tree = {
+        str(path.relative_to(osticket)): path.read_text() for path in osticket.rglob("*") if path.is_file()
+    }
+    reader = begin(tmp_path / "osTicket-v1.18.1.zip", trees={"apps/osticket": tree})
+    steps = steps_of((DOCS / "building-images.md").read_text(encoding="utf-8"))
+
+    for step in takewhile(lambda step: not isinstance(step, BlockEnd), steps):
+        if isinstance(step, Typed):
+            reader.type(step)
+
+    assert "stand-in for osTicket" in box.visit("osticket").text
 
 
 def test_what_amahis_platform_sends_installs_apps(begin: Begin, box: HomeportBox) -> None:

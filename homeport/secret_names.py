@@ -17,7 +17,7 @@ _NO_SECRET: Final = re.compile(
     r"|_(?:REALM|USER|USERNAME|NAME|URL|HOST|TYPE)$",
     re.IGNORECASE,
 )
-_IN_ADDRESS: Final = re.compile(r"(?<=://)[^/@\s]*:[^/@\s]+(?=@)")
+_IN_ADDRESS: Final = re.compile(r"(?<=://)[^/@\s:]*+:[^/@\s]++(?=@)")
 """Name and password in an address, such as a variable DATABASE_URL has."""
 
 

@@ -15,6 +15,7 @@ from homeport.placeholders import ORDER, replace_placeholders
 
 _PROJECT: Final = "WEBAPP_PATH"
 _ROOT: Final = "/project"
+_LONGEST_PATH: Final = 4096  # Linux's own limit (PATH_MAX)
 _VOLUME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]+")  # one letter would be a drive of Windows
 _INSIDE: Final = "Mount a folder of the project, `./data:/data`, or a named volume, `data:/data`."
 
@@ -78,7 +79,7 @@ def check_mounts(services: Scope, volumes: Scope | None) -> Iterator[Outcome]:
         for item in listed.items() if listed else ():
             mount = read_mount(item)
             yield from _check_mount(mount, declared)
-            if (place := mount.place) is not None:
+            if (place := mount.place) is not None and len(place) <= _LONGEST_PATH:
                 binds.append((place, mount))
                 if not mount.is_read_only:
                     writable.add(place)
@@ -143,7 +144,10 @@ def _check_volume(mount: Mount, declared: set[str]) -> Iterator[Finding]:
 
 def _check_bind(mount: Mount) -> Iterator[Outcome]:
     source, inside = mount.source, mount.inside
-    if (clock := normal_path(source)) in CLOCK_FILES:
+    if len(source) > _LONGEST_PATH:
+        what = f"{source[:80]} … is longer than a path may be ({_LONGEST_PATH:,} characters)."
+        yield mount.scope.finding("bind-path", what, "Give the folders shorter names.")
+    elif (clock := normal_path(source)) in CLOCK_FILES:
         if mount.modes != {"ro"}:
             what = f"{clock} may be mounted read-only alone."
             yield mount.scope.finding("bind-clock-writable", what, f"Write `{clock}:{clock}:ro`.")

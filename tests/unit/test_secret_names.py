@@ -38,9 +38,14 @@ def test_a_secret_is_hidden_where_there_is_one() -> None:
 
 
 def test_a_password_in_an_address_is_hidden_whatever_its_variable_is_called() -> None:
-    given = {"DATABASE_URL": "postgres://me:hunter2@db:5432/app", "HOME_URL": "https://example.org:8443/@me"}
+    given = {
+        "DATABASE_URL": "postgres://me:hunter2@db:5432/app",
+        "CACHE_URL": "redis://:a:b@cache",
+        "HOME_URL": "https://example.org:8443/@me",
+    }
 
     assert without_secrets(given) == {
         "DATABASE_URL": "postgres://***@db:5432/app",
+        "CACHE_URL": "redis://***@cache",
         "HOME_URL": "https://example.org:8443/@me",
     }

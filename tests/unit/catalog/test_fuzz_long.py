@@ -34,6 +34,7 @@ from homeport.names import check_host_name, check_identifier
 from homeport.permissions import Permission, PermissionKind
 from homeport.placeholders import ORDER, replace_placeholders
 from homeport.schedule import schedules_of
+from homeport.secret_names import without_secrets
 from homeport.settings import Settings
 from tests.harness.fuzz import RUNS, repeated
 from workers.catalogs.index import _parse as parse_index
@@ -195,6 +196,7 @@ PARSERS: Final[Mapping[str, Read]] = {
     "placeholders": lambda text: replace_placeholders(f"HOST_PORT{text}HOST_PORT", dict.fromkeys(ORDER, "1")),
     "identifier": check_identifier,
     "host name": check_host_name,
+    "secrets in addresses": lambda text: without_secrets({"A": f"x://{text}", "B": text * 2}),
     "source of a catalog": lambda text: (
         shown_source(f"https://{text}"),
         settle_source(f"https://{text}", None),

@@ -247,7 +247,7 @@ def test_after_a_cancelled_uninstall_the_app_runs_again_with_its_data_and_can_be
     assert ended["state"] == "cancelled"
     assert ended["problem"]["restored"] == "Put back: stop."
     assert box.app("stubborn")["state"] == "running"
-    ((repair,),) = box.sql("SELECT id FROM jobs WHERE kind = 'repair'")
+    ((repair,),) = box.sql("SELECT id FROM jobs WHERE kind = 'repair' AND subject = 'stubborn'")
     box.succeed(box.job(repair))
     assert engine_box.client.containers.get("stubborn").status == "running"
     box.succeed(box.uninstall("stubborn", purge=True))

@@ -18,6 +18,7 @@ from homeport.state.health import check_database
 _DRAIN_S: Final = 5.0  # requests under way at SIGTERM have so long
 _LINGER_S: Final = 2.0  # a body that is refused is read for so long, in which its sender gets the answer
 _LINE_BYTES: Final = 64 * 1024  # of a request's line: settings stand there beside an archive
+_COLLECTIONS: Final = (50_000, 50, 100)  # seldom: requests make few circles, and each look costs a few ms
 _PR_SET_PDEATHSIG: Final = 1  # prctl(2)
 
 
@@ -31,6 +32,7 @@ def main() -> int:
         host, port = split_address(settings.listen)
         app = create_app(settings)
         gc.freeze()  # else every full collection walks through all of it: 40 ms in which nobody is answered
+        gc.set_threshold(*_COLLECTIONS)
     except HomeportError as error:
         print(f"The API cannot start. {error}", file=sys.stderr)
         return 1

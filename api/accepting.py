@@ -2,7 +2,7 @@
 
 import hashlib
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final
@@ -11,6 +11,7 @@ from aiohttp import web
 
 from api.auth import TOKEN
 from api.context import Context
+from homeport.errors import HomeportError
 from homeport.models import Job
 from homeport.state.idempotency import RequestKey, find_replayed, read_key, request_digest
 from homeport.wire import KEY_FIELD, job_json
@@ -43,14 +44,27 @@ async def accept(
     return _answer(admitted.job, is_replay=admitted.is_replay)
 
 
-async def replayed(
-    context: Context, request: web.Request, *, key: RequestKey | None = None
-) -> web.Response | None:
-    """The answer to a request that had been sent before; to be asked before anything is judged."""
-    known, now = key or await request_key(request), datetime.now(UTC)
-    if known is None:
+async def accept_judged(
+    context: Context, request: web.Request, judging: Awaitable[Change], *, key: RequestKey | None = None
+) -> web.Response:
+    """Accepts what is found to be in order. What is not may have been so when it was sent for the first time.
+
+    The database is asked then only: a question in a thread of its own costs as much as all the rest.
+    """
+    try:
+        change = await judging
+    except HomeportError:
+        if (answer := await replayed(context, key or await request_key(request))) is not None:
+            return answer
+        raise
+    return await accept(context, request, change, key=key)
+
+
+async def replayed(context: Context, key: RequestKey | None) -> web.Response | None:
+    """The answer to a request that had been sent before."""
+    if key is None:
         return None
-    job = await context.read(lambda connection: find_replayed(connection, known, now))
+    job = await context.read(lambda connection: find_replayed(connection, key, datetime.now(UTC)))
     return None if job is None else _answer(job, is_replay=True)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from api.accepting import Change, accept, replayed
+from api.accepting import Change, accept, accept_judged
 from api.context import Context
 from api.parsing import read_body
 from api.streams import EVENT_STREAM, PLAIN_TEXT
@@ -26,11 +26,13 @@ async def install(context: Context, *, request: web.Request, query: InstallQuery
         return await _install_archive(context, request, query)
     body = await read_body(request, InstallRequest)
     refuse_query(query)
-    if (answer := await replayed(context, request)) is not None:
-        return answer
+    return await accept_judged(context, request, _judge(context, body))
+
+
+async def _judge(context: Context, body: InstallRequest) -> Change:
     found = await context.definitions.find(body.definition)
     terms = settle_terms(found.loaded, body, context.settings.domain)
-    return await accept(context, request, partial(accept_install, catalog=found.catalog, **terms))
+    return partial(accept_install, catalog=found.catalog, **terms)
 
 
 async def _install_archive(context: Context, request: web.Request, query: InstallQuery) -> web.Response:

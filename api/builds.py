@@ -5,7 +5,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from api.accepting import Change, accept, replayed
+from api.accepting import Change, accept_judged
 from api.context import Context
 from api.parsing import read_body
 from api.uploads import ARCHIVES, accept_upload, refuse_query
@@ -23,11 +23,13 @@ async def create(context: Context, *, request: web.Request, query: BuildQuery) -
         return await _build_archive(context, request, query)
     body = await read_body(request, BuildRequest)
     refuse_query(query)
-    if (answer := await replayed(context, request)) is not None:
-        return answer
+    return await accept_judged(context, request, _judge(context, body))
+
+
+async def _judge(context: Context, body: BuildRequest) -> Change:
     found = await context.definitions.find(body.definition)
     name = found.loaded.definition.name
-    change = partial(
+    return partial(
         accept_build,
         definition=name,
         catalog=found.catalog,
@@ -36,7 +38,6 @@ async def create(context: Context, *, request: web.Request, query: BuildQuery) -
         queue=queue_of(builds_images=builds_images(found.loaded)),
         settings=settle_settings(found.loaded.definition, body.settings),
     )
-    return await accept(context, request, change)
 
 
 async def _build_archive(context: Context, request: web.Request, query: BuildQuery) -> web.Response:

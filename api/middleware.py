@@ -12,7 +12,7 @@ from aiohttp import web
 from api.auth import TOKEN, authenticated
 from api.context import CONTEXT
 from api.problems import problem_response, refusal_response
-from homeport.errors import HomeportError, Problem
+from homeport.errors import HomeportError, unforeseen
 from homeport.logs import bound
 
 _LOG = logging.getLogger("api.access")
@@ -54,15 +54,7 @@ async def tell_problems(request: web.Request, handler: Next) -> web.StreamRespon
         return refusal_response(refusal, request.path)
     except Exception:
         _LOG.exception("%s %s failed", request.method, request.rel_url.raw_path)
-        return problem_response(
-            Problem(
-                code="internal_error",
-                what="Homeport made a mistake.",
-                why=f"The log of the API has the details under request={request[_REQUEST_ID]}.",
-                remedy="Try again; if it stays so, tell the maintainers.",
-                facts={"request": request[_REQUEST_ID]},
-            )
-        )
+        return problem_response(unforeseen(request[_REQUEST_ID]))
 
 
 @web.middleware

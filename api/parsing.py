@@ -6,6 +6,7 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from homeport.errors import InvalidInputError
+from homeport.wire import refused_shape
 
 MAX_BODY_BYTES = 1024 * 1024
 """The largest body: no request of ours needs a hundredth of it."""
@@ -25,7 +26,7 @@ async def read_body(request: web.Request, model: type[Model]) -> Model:
     try:
         return model.model_validate_json(await request.read())
     except ValidationError as error:
-        raise _refused("The request's body is not what this route takes.", error, "/") from error
+        raise refused_shape("The request's body is not what this route takes.", error, "/") from error
 
 
 def read_query(request: web.Request, model: type[Model]) -> Model:
@@ -40,16 +41,4 @@ def read_query(request: web.Request, model: type[Model]) -> Model:
     try:
         return model.model_validate(dict(request.query))
     except ValidationError as error:
-        raise _refused("The query is not what this route takes.", error, "?") from error
-
-
-def _refused(what: str, error: ValidationError, prefix: str) -> InvalidInputError:
-    errors = [
-        {
-            "pointer": prefix + "/".join(str(part) for part in item["loc"]),
-            "detail": item["msg"].removeprefix("Value error, "),
-        }
-        for item in error.errors(include_url=False, include_context=False, include_input=False)[:50]
-    ]
-    why = "; ".join(f"{item['pointer']}: {item['detail']}" for item in errors)
-    return InvalidInputError(what, why=why, remedy="Correct it; /openapi.json describes it.", errors=errors)
+        raise refused_shape("The query is not what this route takes.", error, "?") from error

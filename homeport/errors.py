@@ -335,3 +335,14 @@ class HandedBackError(BaseException):
 
     A `BaseException`, so that no `except Exception` on the way takes it for a failure.
     """
+
+
+def unforeseen(request_id: str) -> Problem:
+    """What a client is told of an error that nobody foresaw: no more than where its details are."""
+    return Problem(
+        code="internal_error",
+        what="Homeport made a mistake.",
+        why=f"The log of the API has the details under request={request_id}.",
+        remedy="Try again; if it stays so, tell the maintainers.",
+        facts={"request": request_id},
+    )

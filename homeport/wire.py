@@ -9,6 +9,8 @@ from datetime import datetime
 from importlib.metadata import version
 from typing import Any, Final, Generic, TypeVar
 
+from pydantic import ValidationError
+
 from homeport.caches import CacheTraffic, Ecosystem
 from homeport.errors import InvalidInputError
 from homeport.jobs import amahi_progress
@@ -259,3 +261,22 @@ def part(items: Iterable[T], key: Callable[[T], str], limit: int, cursor: str | 
 def time_json(moment: datetime | None) -> str | None:
     """The moment as RFC 3339 has it, to the millisecond."""
     return moment.isoformat(timespec="milliseconds") if moment else None
+
+
+def refused_shape(what: str, error: ValidationError, prefix: str) -> InvalidInputError:
+    """The error for what has not the shape that it must have; the first 50 faults of it.
+
+    Args:
+        what: what happened.
+        error: pydantic's.
+        prefix: of each fault's pointer: `/` in a body, `?` in a query.
+    """
+    errors = [
+        {
+            "pointer": prefix + "/".join(str(part) for part in item["loc"]),
+            "detail": item["msg"].removeprefix("Value error, "),
+        }
+        for item in error.errors(include_url=False, include_context=False, include_input=False)[:50]
+    ]
+    why = "; ".join(f"{item['pointer']}: {item['detail']}" for item in errors)
+    return InvalidInputError(what, why=why, remedy="Correct it; /openapi.json describes it.", errors=errors)

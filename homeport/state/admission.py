@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Transaction, func, select
 from homeport.errors import QueueFullError
 from homeport.models import Job, JobState
 from homeport.settings import Settings
-from homeport.state.idempotency import RequestKey, find_replayed, is_known, remember
+from homeport.state.idempotency import RequestKey, is_known, remember, take_key
 from homeport.state.prepared import Prepared
 from homeport.state.reserve import draw_on_reserve, require_room
 from homeport.state.schema import JOBS
@@ -33,7 +33,8 @@ class Admission:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._free = 0  # so many places at least in that transaction, in which nobody else queues
-        self._counted_in: Transaction | None = None
+        self._has_room = False  # likewise
+        self._looked_in: Transaction | None = None
 
     def admit(
         self,
@@ -59,12 +60,13 @@ class Admission:
             QueueFullError: as many jobs wait as may.
             HomeportError: what the change itself raises.
         """
-        if key is not None and (replayed := find_replayed(conn, key, now)) is not None:
+        if key is not None and (replayed := take_key(conn, key, now)) is not None:
             return Admitted(job=replayed, is_replay=True)
+        self._begin(conn)
         if makes_room:
             draw_on_reserve(self._settings)
         else:
-            require_room(self._settings)
+            self._require_room()
         self._require_place(conn)
         job = change(conn)
         self._free -= 1
@@ -72,11 +74,20 @@ class Admission:
             remember(conn, key, job.id, now)
         return Admitted(job=job)
 
+    def _begin(self, conn: Connection) -> None:
+        """Whatever was found in an earlier transaction is looked for anew."""
+        if (transaction := conn.get_transaction()) is not self._looked_in:
+            self._free, self._has_room, self._looked_in = 0, False, transaction
+
     def _require_place(self, conn: Connection) -> None:
-        transaction = conn.get_transaction()
-        if self._free <= 0 or transaction is not self._counted_in:
+        if self._free <= 0:
             self._free = _count_free(conn, self._settings.queue_max)
-            self._counted_in = transaction
+
+    def _require_room(self) -> None:
+        """Once in a transaction, which takes milliseconds: each system call gives the GIL away."""
+        if not self._has_room:
+            require_room(self._settings)
+            self._has_room = True
 
 
 def require_chance(conn: Connection, *, settings: Settings, key: RequestKey | None) -> None:

@@ -34,10 +34,13 @@ class EventFeed:
         self._database = database
         self._redis_url = redis_url
         self._latest = 0
+        self._waiting = 0
+        self._was_skipped = False
         self._grown = asyncio.Condition()
 
     async def latest(self) -> int:
         """The newest event's number, as the database has it now; wakes who waited for it."""
+        self._was_skipped = False
         latest = await asyncio.to_thread(self._read)
         if latest > self._latest:
             self._latest = latest
@@ -47,11 +50,17 @@ class EventFeed:
 
     async def wait_beyond(self, seq: int, timeout_s: float) -> int:
         """The newest event's number, once it is above `seq` or the time is over."""
+        self._waiting += 1
         try:
-            async with asyncio.timeout(timeout_s), self._grown:
-                await self._grown.wait_for(lambda: self._latest > seq)
+            async with asyncio.timeout(timeout_s):
+                if self._was_skipped:
+                    await self._look()
+                async with self._grown:
+                    await self._grown.wait_for(lambda: self._latest > seq)
         except TimeoutError:
             pass
+        finally:
+            self._waiting -= 1
         return self._latest
 
     async def run(self) -> None:
@@ -75,9 +84,14 @@ class EventFeed:
                     pass
 
     async def _look(self) -> None:
+        """Looks for those who wait; whoever comes later knows that nobody looked."""
+        if not self._waiting:
+            self._was_skipped = True
+            return
         try:
             await self.latest()
         except HomeportError as error:
+            self._was_skipped = True
             _LOG.warning("events cannot be read: %s", error)
 
     def _read(self) -> int:

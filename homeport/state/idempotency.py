@@ -5,9 +5,10 @@ header): the client makes up a key for each thing that it wants done, and sends 
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, and_, bindparam, delete, insert, select
 
@@ -27,11 +28,12 @@ _IS_IT: Final = and_(
     IDEMPOTENCY_KEYS.c.token == bindparam("token"), IDEMPOTENCY_KEYS.c.key == bindparam("key")
 )
 _KNOWN: Final = Prepared(
-    select(IDEMPOTENCY_KEYS.c.digest, IDEMPOTENCY_KEYS.c.job_id).where(
-        _IS_IT, IDEMPOTENCY_KEYS.c.created_at > bindparam("since")
-    )
+    select(
+        IDEMPOTENCY_KEYS.c.digest,
+        IDEMPOTENCY_KEYS.c.job_id,
+        (IDEMPOTENCY_KEYS.c.created_at > bindparam("since")).label("is_fresh"),
+    ).where(_IS_IT)
 )
-_FORGET: Final = Prepared(delete(IDEMPOTENCY_KEYS).where(_IS_IT))
 _REMEMBER: Final = Prepared(insert(IDEMPOTENCY_KEYS), ("token", "key", "digest", "job_id", "created_at"))
 
 
@@ -76,18 +78,20 @@ def find_replayed(conn: Connection, key: RequestKey, now: datetime) -> Job | Non
         IdempotencyKeyReusedError: another request had the key.
     """
     known = _KNOWN.rows(conn, {"token": key.token, "key": key.key, "since": now - KEPT})
-    if not known:
+    return _job_of(conn, key, known) if known and known[0][-1] else None
+
+
+def take_key(conn: Connection, key: RequestKey, now: datetime) -> Job | None:
+    """Likewise, in a transaction that writes; a key that has expired makes room for its next use.
+
+    Raises:
+        IdempotencyKeyReusedError: another request had the key.
+    """
+    known = _KNOWN.rows(conn, {"token": key.token, "key": key.key, "since": now - KEPT})
+    if known and not known[0][-1]:
+        conn.execute(delete(IDEMPOTENCY_KEYS).where(_IS_IT), {"token": key.token, "key": key.key})
         return None
-    ((digest, job_id),) = known
-    if digest != key.digest:
-        raise IdempotencyKeyReusedError(
-            "This Idempotency-Key was used for another request.",
-            why=f"With it came a request that became the job {job_id}; path, query or body differ.",
-            remedy="Make up a new key for each thing that is to be done.",
-            key=key.key,
-            job=job_id,
-        )
-    return find_job(conn, job_id)
+    return _job_of(conn, key, known) if known else None
 
 
 def is_known(conn: Connection, key: RequestKey) -> bool:
@@ -97,7 +101,19 @@ def is_known(conn: Connection, key: RequestKey) -> bool:
 
 
 def remember(conn: Connection, key: RequestKey, job_id: str, now: datetime) -> None:
-    """Keeps the key with its job; one that has expired makes room."""
-    _FORGET.rows(conn, {"token": key.token, "key": key.key})
+    """Keeps a key that nobody has with its job."""
     row = {"token": key.token, "key": key.key, "digest": key.digest, "job_id": job_id, "created_at": now}
     _REMEMBER.execute_all(conn, [row])
+
+
+def _job_of(conn: Connection, key: RequestKey, known: Sequence[tuple[Any, ...]]) -> Job | None:
+    ((digest, job_id, _),) = known
+    if digest != key.digest:
+        raise IdempotencyKeyReusedError(
+            "This Idempotency-Key was used for another request.",
+            why=f"With it came a request that became the job {job_id}; path, query or body differ.",
+            remedy="Make up a new key for each thing that is to be done.",
+            key=key.key,
+            job=job_id,
+        )
+    return find_job(conn, job_id)

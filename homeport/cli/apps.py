@@ -150,7 +150,11 @@ def list_apps(context: Context) -> None:
         ]
         for app in found
     ]
-    context.printer.table(["IDENTIFIER", "STATE", "VERSION", "ADDRESS", "HOST NAME", "TITLE"], rows)
+    context.printer.table(
+        ["IDENTIFIER", "STATE", "VERSION", "ADDRESS", "HOST NAME", "TITLE"],
+        rows,
+        whole=["IDENTIFIER", "ADDRESS"],
+    )
     if not rows:
         context.printer.remark("No app is installed. See what there is: homeport catalog")
 

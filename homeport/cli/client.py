@@ -4,7 +4,7 @@ import json
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -19,6 +19,8 @@ _READ_S = 60  # the event stream sends a comment every 15 s
 _TIMEOUT: Final = (_CONNECT_S, _READ_S)
 _PAUSE_S: Final = 2
 _UPLOAD_TIMEOUT: Final = (60, 600)  # for each piece that is sent, and for what was sent to be looked through
+_WHY_UNKNOWN: Final = "None was given, and there is none in your state folder."
+_BE_KNOWN: Final = "Run it as the user who started Homeport (sudo), or give --token or HOMEPORT_TOKEN."
 
 
 class ApiUnreachableError(Exception):
@@ -79,6 +81,7 @@ class ApiClient:
         self._url = url.rstrip("/")
         self._session = requests.Session()
         self._session.trust_env = False  # a proxy set for the web must not get the token
+        self._has_token = bool(token)
         if token:
             self._session.headers["Authorization"] = f"Bearer {token}"
 
@@ -186,6 +189,8 @@ class ApiClient:
             problem = problem_of(answer.json())
         except (ValueError, AttributeError) as error:
             raise self._foreign(answer) from error
+        if answer.status_code == requests.codes.unauthorized and not self._has_token:
+            problem = replace(problem, why=_WHY_UNKNOWN, remedy=_BE_KNOWN)
         raise ApiProblemError(problem)
 
     def _foreign(self, answer: requests.Response) -> ApiProblemError:

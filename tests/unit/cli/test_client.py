@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import requests
 
 from homeport.cli.client import (
     ApiClient,
+    ApiProblemError,
     ApiUnreachableError,
     ConnectionBrokenError,
     path_of,
@@ -158,3 +160,20 @@ def test_what_nobody_heard_is_not_sent_again() -> None:
         ApiClient(f"http://127.0.0.1:{port}", "").submit("POST", "/v1/apps", json={})
 
     assert not isinstance(failed.value, ConnectionBrokenError)
+
+
+@pytest.mark.parametrize("token", ["", "wrong"])
+def test_whoever_has_no_token_is_told_whose_it_is_and_whoever_has_one_what_is_wrong_with_it(
+    token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = requests.Response()
+    refused.status_code = 401
+    refused._content = b'{"code": "unauthorized", "detail": "the API\'s why", "remedy": "its remedy"}'
+    monkeypatch.setattr("requests.Session.request", lambda *_given, **_more: refused)
+
+    with pytest.raises(ApiProblemError) as raised:
+        ApiClient("http://box", token).call("GET", "/v1/apps")
+
+    problem = raised.value.problem
+    assert ("sudo" in problem.remedy) is (token == "")
+    assert (problem.why == "the API's why") is (token != "")

@@ -150,11 +150,7 @@ def list_apps(context: Context) -> None:
         ]
         for app in found
     ]
-    context.printer.table(
-        ["IDENTIFIER", "STATE", "VERSION", "ADDRESS", "HOST NAME", "TITLE"],
-        rows,
-        whole=["IDENTIFIER", "ADDRESS"],
-    )
+    context.printer.table(["IDENTIFIER", "STATE", "VERSION", "ADDRESS", "HOST NAME", "TITLE"], rows)
     if not rows:
         context.printer.remark("No app is installed. See what there is: homeport catalog")
 

@@ -51,9 +51,7 @@ def _list_definitions(context: Context) -> None:
         [entry["name"], entry["version"], entry["catalog"], _risk(entry), entry["title"], _description(entry)]
         for entry in entries
     ]
-    context.printer.table(
-        ["NAME", "VERSION", "CATALOG", "RISK", "TITLE", "DESCRIPTION"], rows, whole=["NAME"]
-    )
+    context.printer.table(["NAME", "VERSION", "CATALOG", "RISK", "TITLE", "DESCRIPTION"], rows)
 
 
 def _risk(entry: Mapping[str, Any]) -> str | None:

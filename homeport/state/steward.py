@@ -63,7 +63,9 @@ class Steward:
                     raise _relayed(await answer.content.read(_CHUNK_BYTES))
                 yield b""
                 while not answer.content.at_eof():
-                    yield await _next_piece(answer.content)
+                    piece = await _next_piece(answer.content)
+                    if piece or not answer.content.at_eof():  # the end is no pause
+                        yield piece
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise _away(str(error)) from error
 

@@ -380,6 +380,7 @@ def _steward() -> web.Application:
         if query["follow"] == "1":
             await asyncio.sleep(30)
         await response.write(b"web | last, without an end")
+        await asyncio.sleep(0.1)  # the end comes after all of it was read
         return response
 
     async def health(request: web.Request) -> web.Response:

@@ -448,8 +448,8 @@ def test_the_promises_hold_whatever_happens_in_whatever_order(monkeypatch: pytes
     run_state_machine_as_test(
         Box,
         settings=hypothesis_settings(
-            max_examples=EXAMPLES or 40,
-            stateful_step_count=30,
+            max_examples=EXAMPLES or 60,
+            stateful_step_count=40,
             derandomize=not EXAMPLES,
             deadline=None,
             database=None,

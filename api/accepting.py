@@ -44,9 +44,7 @@ async def accept(
     return _answer(admitted.job, is_replay=admitted.is_replay)
 
 
-async def accept_judged(
-    context: Context, request: web.Request, judging: Awaitable[Change], *, key: RequestKey | None = None
-) -> web.Response:
+async def accept_judged(context: Context, request: web.Request, judging: Awaitable[Change]) -> web.Response:
     """Accepts what is found to be in order. What is not may have been so when it was sent for the first time.
 
     The database is asked then only: a question in a thread of its own costs as much as all the rest.
@@ -54,10 +52,10 @@ async def accept_judged(
     try:
         change = await judging
     except HomeportError:
-        if (answer := await replayed(context, key or await request_key(request))) is not None:
+        if (answer := await replayed(context, await request_key(request))) is not None:
             return answer
         raise
-    return await accept(context, request, change, key=key)
+    return await accept(context, request, change)
 
 
 async def replayed(context: Context, key: RequestKey | None) -> web.Response | None:

@@ -5,10 +5,9 @@ header): the client makes up a key for each thing that it wants done, and sends 
 """
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, and_, bindparam, delete, insert, select
 
@@ -77,8 +76,8 @@ def find_replayed(conn: Connection, key: RequestKey, now: datetime) -> Job | Non
     Raises:
         IdempotencyKeyReusedError: another request had the key.
     """
-    known = _KNOWN.rows(conn, {"token": key.token, "key": key.key, "since": now - KEPT})
-    return _job_of(conn, key, known) if known and known[0][-1] else None
+    known = _look_up(conn, key, now)
+    return _job_of(conn, key, known) if known is not None and known.is_fresh else None
 
 
 def take_key(conn: Connection, key: RequestKey, now: datetime) -> Job | None:
@@ -87,11 +86,13 @@ def take_key(conn: Connection, key: RequestKey, now: datetime) -> Job | None:
     Raises:
         IdempotencyKeyReusedError: another request had the key.
     """
-    known = _KNOWN.rows(conn, {"token": key.token, "key": key.key, "since": now - KEPT})
-    if known and not known[0][-1]:
+    known = _look_up(conn, key, now)
+    if known is None:
+        return None
+    if not known.is_fresh:
         conn.execute(delete(IDEMPOTENCY_KEYS).where(_IS_IT), {"token": key.token, "key": key.key})
         return None
-    return _job_of(conn, key, known) if known else None
+    return _job_of(conn, key, known)
 
 
 def is_known(conn: Connection, key: RequestKey) -> bool:
@@ -106,14 +107,25 @@ def remember(conn: Connection, key: RequestKey, job_id: str, now: datetime) -> N
     _REMEMBER.execute_all(conn, [row])
 
 
-def _job_of(conn: Connection, key: RequestKey, known: Sequence[tuple[Any, ...]]) -> Job | None:
-    ((digest, job_id, _),) = known
-    if digest != key.digest:
+class _Known(NamedTuple):
+    digest: str
+    job_id: str
+    is_fresh: bool
+
+
+def _look_up(conn: Connection, key: RequestKey, now: datetime) -> _Known | None:
+    """What is kept of the key, also while it has expired and nobody has used it since."""
+    rows = _KNOWN.rows(conn, {"token": key.token, "key": key.key, "since": now - KEPT})
+    return _Known(*rows[0]) if rows else None
+
+
+def _job_of(conn: Connection, key: RequestKey, known: _Known) -> Job | None:
+    if known.digest != key.digest:
         raise IdempotencyKeyReusedError(
             "This Idempotency-Key was used for another request.",
-            why=f"With it came a request that became the job {job_id}; path, query or body differ.",
+            why=f"With it came a request that became the job {known.job_id}; path, query or body differ.",
             remedy="Make up a new key for each thing that is to be done.",
             key=key.key,
-            job=job_id,
+            job=known.job_id,
         )
-    return find_job(conn, job_id)
+    return find_job(conn, known.job_id)

@@ -1,8 +1,6 @@
 """`python -m api`: serves the API until SIGTERM."""
 
-import ctypes
 import gc
-import os
 import signal
 import sys
 from typing import Any, Final
@@ -12,6 +10,8 @@ from aiohttp import web
 from api.app import create_app
 from homeport.errors import HomeportError
 from homeport.logs import set_up_logging
+from homeport.names import split_address
+from homeport.parent import die_with_parent
 from homeport.settings import load_settings
 from homeport.state.health import check_database
 
@@ -19,12 +19,11 @@ _DRAIN_S: Final = 5.0  # requests under way at SIGTERM have so long
 _LINGER_S: Final = 2.0  # a body that is refused is read for so long, in which its sender gets the answer
 _LINE_BYTES: Final = 64 * 1024  # of a request's line: settings stand there beside an archive
 _COLLECTIONS: Final = (50_000, 50, 100)  # seldom: requests make few circles, and each look costs a few ms
-_PR_SET_PDEATHSIG: Final = 1  # prctl(2)
 
 
 def main() -> int:
     """Serves until it is told to stop; 0 after a clean stop, 1 where it cannot start."""
-    die_with_parent()
+    die_with_parent(signal.SIGKILL)
     try:
         settings = load_settings()
         set_up_logging(settings.log_format, process="api")
@@ -42,20 +41,6 @@ def main() -> int:
     }  # no types know them
     web.run_app(app, host=host, port=port, shutdown_timeout=_DRAIN_S, access_log=None, print=None, **further)
     return 0
-
-
-def die_with_parent() -> None:
-    """Has the kernel kill this process when the one that started it ends, however it ends."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-
-
-def split_address(listen: str) -> tuple[str, int]:
-    """Address and port of `127.0.0.1:8035` or `[::1]:8035`."""
-    host, _, port = listen.rpartition(":")
-    return host.strip("[]"), int(port)
 
 
 if __name__ == "__main__":

@@ -10,11 +10,17 @@ from api.context import Context
 from api.parsing import read_body
 from api.streams import EVENT_STREAM, PLAIN_TEXT
 from api.uploads import ARCHIVES, accept_upload, refuse_query
+from homeport.asked import (
+    AppLogsQuery,
+    InstallQuery,
+    InstallRequest,
+    PageQuery,
+    UninstallQuery,
+)
 from homeport.catalog.terms import settle_terms
 from homeport.catalog.uploaded import judged_definition
 from homeport.models import App
 from homeport.server_sent import lines_as_events
-from homeport.shapes import AppLogsQuery, InstallQuery, InstallRequest, PageQuery, UninstallQuery
 from homeport.state.accept import accept_install, accept_uninstall
 from homeport.state.apps import find_app, list_apps, no_such_app
 from homeport.wire import app_json, key_of, page
@@ -31,16 +37,14 @@ async def install(context: Context, *, request: web.Request, query: InstallQuery
 
 async def _judge(context: Context, body: InstallRequest) -> Change:
     found = await context.definitions.find(body.definition)
-    terms = settle_terms(found.loaded, body, context.settings.domain)
+    terms = settle_terms(found.loaded, body, context.settings)
     return partial(accept_install, catalog=found.catalog, **terms)
 
 
 async def _install_archive(context: Context, request: web.Request, query: InstallQuery) -> web.Response:
     def judge(archive: Path) -> Change:
         with judged_definition(archive, max_files=context.settings.unpacked_max_files) as loaded:
-            return partial(
-                accept_install, catalog=None, **settle_terms(loaded, query, context.settings.domain)
-            )
+            return partial(accept_install, catalog=None, **settle_terms(loaded, query, context.settings))
 
     return await accept_upload(context, request, judge)
 
@@ -59,12 +63,12 @@ async def list_all(context: Context, *, query: PageQuery) -> web.Response:
     after = key_of(query.cursor)
     apps = await context.read(lambda connection: list_apps(connection, after=after, limit=query.limit + 1))
     last = apps[query.limit - 1].identifier if len(apps) > query.limit else None
-    return web.json_response(page([app_json(app) for app in apps], query.limit, last))
+    return web.json_response(page([app_json(app, context.settings) for app in apps], query.limit, last))
 
 
 async def show(context: Context, *, identifier: str) -> web.Response:
     """One app."""
-    return web.json_response(app_json(await _known_app(context, identifier)))
+    return web.json_response(app_json(await _known_app(context, identifier), context.settings))
 
 
 async def logs(

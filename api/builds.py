@@ -9,11 +9,11 @@ from api.accepting import Change, accept_judged
 from api.context import Context
 from api.parsing import read_body
 from api.uploads import ARCHIVES, accept_upload, refuse_query
+from homeport.asked import BuildQuery, BuildRequest
 from homeport.catalog.loaded import builds_images
 from homeport.catalog.owner_settings import settle_settings
 from homeport.catalog.uploaded import judge_upload
 from homeport.jobs import queue_of
-from homeport.shapes import BuildQuery, BuildRequest
 from homeport.state.accept import accept_build
 
 

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from api.accepting import accept
 from api.context import Context
-from homeport.shapes import TrimRequest
+from homeport.asked import TrimRequest
 from homeport.state.accept import accept_trim
 from homeport.state.caches import cache_totals
 from homeport.state.health import cache_states

@@ -9,12 +9,17 @@ from sqlalchemy import Connection
 
 from api.accepting import accept
 from api.context import Context
+from homeport.asked import (
+    CatalogRequest,
+    ConvertRequest,
+    PageQuery,
+    RefreshRequest,
+)
 from homeport.catalog.addresses import settle_source
 from homeport.catalog.convert import convert as convert_text
 from homeport.catalog.convert.conversion import conversion_json
 from homeport.catalog.shown import catalog_json, definition_json, entry_json
 from homeport.models import Job
-from homeport.shapes import CatalogRequest, ConvertRequest, PageQuery, RefreshRequest
 from homeport.state.accept import accept_refresh
 from homeport.state.catalogs import add_catalog, list_catalogs, remove_catalog
 from homeport.wire import part

@@ -10,9 +10,9 @@ from aiohttp import web
 
 from api.context import Context
 from api.streams import EVENT_STREAM, HEARTBEAT_S
+from homeport.asked import EventsQuery
 from homeport.errors import InvalidInputError
 from homeport.server_sent import comment, server_sent_event
-from homeport.shapes import EventsQuery
 from homeport.state.events import events_after
 from homeport.wire import event_json
 

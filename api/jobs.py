@@ -9,8 +9,8 @@ from sqlalchemy import Connection
 
 from api.context import Context
 from api.streams import PLAIN_TEXT
+from homeport.asked import JobLogQuery, JobsQuery
 from homeport.models import Job, Place, StepRow
-from homeport.shapes import JobLogQuery, JobsQuery
 from homeport.state.job_logs import read_log
 from homeport.state.jobs import find_job, job_steps, list_jobs, no_such_job, request_cancel
 from homeport.state.places import places_of

@@ -2,15 +2,14 @@
 
 import re
 from collections.abc import Sequence
-from http import HTTPStatus
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from api.routes import Answer, Route
+from api.routes import Route
+from homeport.openapi_parts import KEY_PARTS, answer_part, body_part, query_parts
 from homeport.shapes import ProblemShape
-from homeport.wire import KEY_FIELD
 
 _REF: Final = "#/components/schemas/{model}"
 
@@ -35,7 +34,9 @@ def describe(routes: Sequence[Route], version: str) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": schemas.get("$defs", {}),
-            "responses": {"Problem": _body("application/problem+json", "A problem.", shapes[ProblemShape])},
+            "responses": {
+                "Problem": body_part("application/problem+json", "A problem.", shapes[ProblemShape])
+            },
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     }
@@ -52,9 +53,13 @@ def _operation(route: Route, shapes: dict[Any, Any]) -> dict[str, Any]:
         "summary": route.summary,
         "operationId": f"{route.handle.__module__.rpartition('.')[2]}_{route.handle.__name__}",
         "security": [] if route.is_open else [{"token": []}],
-        "parameters": [*_path_parameters(route), *_query_parameters(route), *_key_parameter(route)],
+        "parameters": [
+            *_path_parameters(route),
+            *query_parts(route.query),
+            *(KEY_PARTS if route.takes_key else ()),
+        ],
         "responses": {
-            **{str(status): _answer(status, answer, shapes) for status, answer in route.answers.items()},
+            **{str(status): answer_part(status, answer, shapes) for status, answer in route.answers.items()},
             **{str(status): {"$ref": "#/components/responses/Problem"} for status in problems},
         },
     }
@@ -69,52 +74,3 @@ def _path_parameters(route: Route) -> list[dict[str, Any]]:
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in re.findall(r"\{(\w+)\}", route.path)
     ]
-
-
-def _key_parameter(route: Route) -> list[dict[str, Any]]:
-    schema = {"type": "string", "minLength": 1, "maxLength": 255}
-    words = "Sent again within 24 h with the same request, it gives the same job."
-    parameter = {"name": KEY_FIELD, "in": "header", "required": False, "schema": schema, "description": words}
-    return [parameter] if route.takes_key else []
-
-
-def _query_parameters(route: Route) -> list[dict[str, Any]]:
-    if route.query is None:
-        return []
-    schema = route.query.model_json_schema()
-    parameters = []
-    for name, shape in schema["properties"].items():
-        parameter = {"name": name, "in": "query", "required": False}
-        parameter["schema"] = _inlined(shape, schema.get("$defs", {}))
-        if shape.get("type") == "array":
-            parameter["explode"] = False  # one parameter with commas in it, not one for each item
-        parameters.append(parameter)
-    return parameters
-
-
-def _inlined(shape: Any, definitions: dict[str, Any]) -> Any:
-    """The shape without references into a document that it no longer stands in."""
-    match shape:
-        case {"$ref": str(reference)}:
-            return definitions[reference.rpartition("/")[2]]
-        case dict():
-            return {key: _inlined(value, definitions) for key, value in shape.items()}
-        case list():
-            return [_inlined(value, definitions) for value in shape]
-        case _:
-            return shape
-
-
-def _answer(status: int, answer: Answer, shapes: dict[Any, Any]) -> dict[str, Any]:
-    phrase = HTTPStatus(status).phrase
-    match answer:
-        case None:
-            return {"description": phrase}
-        case str():
-            return {"description": phrase, "content": {media_type: {} for media_type in answer.split(",")}}
-        case _:
-            return _body("application/json", phrase, shapes[answer])
-
-
-def _body(media_type: str, words: str, schema: Any) -> dict[str, Any]:
-    return {"description": words, "content": {media_type: {"schema": schema}}}

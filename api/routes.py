@@ -7,23 +7,22 @@ from typing import Any, Final, get_type_hints
 from aiohttp import web
 from pydantic import BaseModel
 
-from api import apps, builds, caches, catalog, events, jobs, system, tokens
+from api import apps, builds, caches, catalog, certificates, events, jobs, system, tokens
 from api.context import CONTEXT
 from api.parsing import read_body, read_query
 from api.streams import EVENT_STREAM, PLAIN_TEXT
 from api.uploads import ARCHIVES
+from homeport.asked import BuildRequest, InstallRequest, NoQuery
 from homeport.shapes import (
     AppShape,
-    BuildRequest,
     CacheShape,
     CatalogEntryShape,
     CatalogShape,
+    CertificateShape,
     ConversionShape,
     DefinitionShape,
-    InstallRequest,
     JobShape,
     NewTokenShape,
-    NoQuery,
     Page,
     ReadinessShape,
     ScheduleShape,
@@ -98,6 +97,7 @@ _INSTALL: Final = {"application/json": InstallRequest, **dict.fromkeys(ARCHIVES)
 _ARCHIVE_PROBLEMS: Final = (404, 413, 422, 429, 503, 504, 507)
 _FETCH_PROBLEMS: Final = (413, 422, 429, 503, 507)
 _SOURCES: Final = "/v1/catalog/sources"
+_CERTIFICATES: Final = "/v1/certificates"
 
 ROUTES: Final[tuple[Route, ...]] = (
     _route("POST", "/v1/apps", apps.install, {202: JobShape}, 403, 409, *_ARCHIVE_PROBLEMS, takes=_INSTALL),
@@ -121,6 +121,9 @@ ROUTES: Final[tuple[Route, ...]] = (
     _route("GET", "/v1/catalog/{name}", catalog.show, {200: DefinitionShape}, 404, 422),
     _route("GET", "/v1/catalog/{catalog}/{name}", catalog.show_qualified, {200: DefinitionShape}, 404, 422),
     _route("POST", "/v1/convert", catalog.convert, {200: ConversionShape}, 413, 422),
+    _route("GET", _CERTIFICATES, certificates.list_all, {200: Page[CertificateShape]}, 422),
+    _route("POST", _CERTIFICATES, certificates.put, {201: CertificateShape}, 409, 413, 422, 503),
+    _route("DELETE", f"{_CERTIFICATES}/{{name}}", certificates.remove, {204: None}, 404, 503),
     _route("GET", "/v1/schedule", system.schedule, {200: Page[ScheduleShape]}),
     _route("GET", "/v1/tokens", tokens.list_all, {200: Page[TokenShape]}, 422),
     _route("POST", "/v1/tokens", tokens.create, {201: NewTokenShape}, 409, 413, 422, 503),

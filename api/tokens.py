@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from api.context import Context
-from homeport.shapes import PageQuery, TokenRequest
+from homeport.asked import PageQuery, TokenRequest
 from homeport.state.tokens import create_token, list_tokens, revoke_token
 from homeport.wire import part, token_json
 

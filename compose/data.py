@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from compose.values import COMPOSE_FILE, RECORD_FILE, RenderedProject
+from homeport.catalog.policy_rules import PROXY_LOGS
 from homeport.host.files import contained, drafts_of, read_bounded, remove_tree, write_atomic
 
 _RECORD_BYTES = 1024 * 1024
@@ -83,8 +84,10 @@ def purge_folders(project_dir: Path, *, only: Sequence[str] | None = None) -> tu
 
 
 def remove_project_files(project_dir: Path, names: Iterable[str] = ()) -> None:
-    """Removes the rendered compose file and the other names given; then the folder itself, if it is empty."""
-    for name in (COMPOSE_FILE, *names):
+    """Removes the rendered compose file, Apache's logs of the app and the other names given; then the folder
+    itself, if it is empty.
+    """
+    for name in (COMPOSE_FILE, *PROXY_LOGS, *names):
         remove_tree(project_dir / name, within=project_dir)
     for name in (COMPOSE_FILE, RECORD_FILE):  # of a writer that was killed
         for draft in project_dir.glob(drafts_of(name)):

@@ -19,8 +19,8 @@ def further_ports(shown: Iterable[Mapping[str, Any]]) -> tuple[PublishedPort, ..
     return tuple(PublishedPort(**port) for port in shown)
 
 
-def render_ports(service: str, ports: Iterable[PublishedPort], *, address: str) -> list[dict[str, Any]]:
-    """The service's `ports` in the long form of a compose document, all on the box's own address."""
+def render_ports(service: str, ports: Mapping[PublishedPort, str]) -> list[dict[str, Any]]:
+    """The service's `ports` in the long form of a compose document, each on its address of the box."""
     return [
         {
             "target": port.container_port,
@@ -29,6 +29,6 @@ def render_ports(service: str, ports: Iterable[PublishedPort], *, address: str) 
             "protocol": port.protocol,
             "mode": "ingress",
         }
-        for port in ports
+        for port, address in ports.items()
         if port.service == service
     ]

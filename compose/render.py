@@ -62,9 +62,11 @@ def render_project(
     labels = _labels(loaded, app)
     boxed = {**labels, BOX_LABEL: str(settings.state_dir)}
     own, further = web_port(definition.web, app), further_ports(loaded.shown_ports)
-    ports = further if own is None else (own, *further)
+    addresses = {port: app.addresses.get(port.host_port, settings.further_address) for port in further}
+    if own is not None:
+        addresses = {own: app.addresses.get(own.host_port, settings.publish_address), **addresses}
     frames = _frames(
-        loaded, app, template["services"], images=images, ports=ports, settings=settings, labels=boxed
+        loaded, app, template["services"], images=images, ports=addresses, settings=settings, labels=boxed
     )
     limits = {name: frame.limits for name, frame in frames.items()}
     services = {
@@ -101,7 +103,7 @@ def _frames(
     services: Mapping[str, Mapping[str, Any]],
     *,
     images: Mapping[str, str],
-    ports: Sequence[PublishedPort],
+    ports: Mapping[PublishedPort, str],
     settings: Settings,
     labels: Mapping[str, str],
 ) -> dict[str, ServiceFrame]:
@@ -114,7 +116,7 @@ def _frames(
             labels=labels,
             project_dir=app.project_dir,
             container_name=app.identifier if name == loaded.main else _second_name(service, app),
-            ports=render_ports(name, ports, address=settings.publish_address),
+            ports=render_ports(name, ports),
             limits=service_limits(
                 loaded.definition.limits.of(name), settings=settings, host_cpus=app.host_cpus
             ),

@@ -40,7 +40,8 @@ class ProjectFacts:
     """The installed instance that a definition is rendered for.
 
     `host_name` is the full one; `project_dir` is absolute; `host_cpus` is how many cores the engine has: it
-    refuses a container that is given more.
+    refuses a container that is given more; `addresses` are those of host ports as they were rendered before,
+    which they keep.
     """
 
     app_id: int
@@ -50,6 +51,7 @@ class ProjectFacts:
     project_dir: Path
     version: str
     host_cpus: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
+    addresses: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def project(self) -> str:

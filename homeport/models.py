@@ -76,6 +76,8 @@ class AppState(StrEnum):
 
     INSTALLING = "installing"
     RUNNING = "running"
+    STOPPED = "stopped"
+    UPDATING = "updating"
     UNINSTALLING = "uninstalling"
 
 
@@ -151,7 +153,8 @@ class App:
     over all services; `web` is None for a headless app; `ports` lists further published ports as
     `{"host_port", "container_port", "protocol", "service"}`; `catalog` is the one that the definition came
     from, None where it was sent with the request; `permissions` are those that the owner granted, as text;
-    `settings` what the owner set of the definition's settings.
+    `settings` what the owner set of the definition's settings; `aliases` are further host names; `published`
+    says whether the reverse proxy leads its host names to it, `no_route` why it does not although it should.
     """
 
     app_id: int
@@ -171,8 +174,30 @@ class App:
     catalog: str | None = None
     permissions: tuple[str, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
+    aliases: tuple[str, ...] = ()
+    published: bool = False
+    no_route: str = ""
     created_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Certificate:
+    """A certificate that the owner gave, for one host name or many.
+
+    `names` are its DNS names, `*.` for any one label; `pem` is the chain, the host's own first, and its key;
+    `fingerprint` is the SHA-256 of the host's own, in hexadecimal; `problem` says why it is not served, ""
+    where it is or nobody has tried.
+    """
+
+    name: str
+    names: tuple[str, ...]
+    pem: str
+    fingerprint: str
+    not_before: datetime
+    not_after: datetime
+    added_at: datetime
+    problem: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """What may be the name of a thing: identifiers, host names, host ports, container and project names."""
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 from homeport.errors import InvalidInputError
@@ -11,7 +12,15 @@ BASE_PORT: Final = 35000
 MAX_APP_ID: Final = 30535
 """The largest app_id: 35000 + 30535 = 65535, the last TCP port."""
 
-_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+LOOPBACK: Final = "127.0.0.1"
+
+LABEL_PATTERN: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+"""A label by RFC 1123, in small letters."""
+
+DOMAIN_PATTERN: Final = rf"{LABEL_PATTERN}(?:\.{LABEL_PATTERN})*"
+"""Labels joined by dots."""
+
+_LABEL = re.compile(LABEL_PATTERN)
 _HOST_NAME_LENGTH = 253  # RFC 1123 section 2.1 by way of RFC 1035 section 2.3.4
 
 
@@ -36,8 +45,12 @@ def check_identifier(text: str) -> str:
     )
 
 
-def check_host_name(text: str) -> str:
+def check_host_name(text: str, *, pointer: str = "/host_name") -> str:
     """The host name, if it consists of labels joined by dots.
+
+    Args:
+        text: the name.
+        pointer: where it stands in the request.
 
     Raises:
         InvalidInputError: it does not.
@@ -53,7 +66,7 @@ def check_host_name(text: str) -> str:
         f"{text!r} cannot be a host name.",
         why="A host name consists of labels joined by dots: a-z, 0-9 and inner hyphens, 63 characters each.",
         remedy="Choose a name such as 'wiki' or 'wiki.example.org'.",
-        errors=[{"pointer": "/host_name", "detail": "not a host name"}],
+        errors=[{"pointer": pointer, "detail": "not a host name"}],
     )
 
 
@@ -81,6 +94,44 @@ def host_port(app_id: int) -> int:
 def full_host_name(name: str, domain: str) -> str:
     """`name.domain` where the name is a single label; a name with dots stands for itself."""
     return name if "." in name else f"{name}.{domain}"
+
+
+def names_of(host_name: str, aliases: Iterable[str], *, domain: str) -> tuple[str, ...]:
+    """All names of an app: those that it was given, then their first labels, where they are in the domain.
+
+    A name that is given always has a dot, so a label alone is that of the one name in the domain that begins
+    with it.
+    """
+    given = dict.fromkeys((host_name, *aliases))
+    short = (name.removesuffix(f".{domain}") for name in given if name.endswith(f".{domain}"))
+    return tuple(dict.fromkeys((*given, *(name for name in short if "." not in name))))
+
+
+def api_names(domain: str, api_name: str) -> tuple[str, ...]:
+    """The host names that lead to the API."""
+    return names_of(f"{api_name}.{domain}", (), domain=domain)
+
+
+def reserved_names(domain: str, api_name: str, further: Iterable[str] = ()) -> frozenset[str]:
+    """The host names that no app may have.
+
+    They are the domain itself and the API's; those that computers on a network look for by themselves, by
+    which an app could lead them astray: `wpad` (the configuration of their web proxies) and `isatap` (an IPv6
+    router); and the owner's own.
+
+    Args:
+        domain: the box's.
+        api_name: the API's label.
+        further: names or labels.
+    """
+    labels = (api_name, "wpad", "isatap", *further)
+    return frozenset({domain, "localhost", *(full_host_name(label, domain) for label in labels)})
+
+
+def split_address(listen: str) -> tuple[str, int]:
+    """Address and port of `127.0.0.1:8035` or `[::1]:8035`."""
+    host, _, port = listen.rpartition(":")
+    return host.strip("[]"), int(port)
 
 
 def project_name(identifier: str) -> str:

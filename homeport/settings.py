@@ -11,8 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from homeport.errors import InvalidInputError
 from homeport.models import Publish
+from homeport.names import DOMAIN_PATTERN, LABEL_PATTERN, LOOPBACK
 
 MIB = 1024 * 1024
+_EVERYWHERE = "0.0.0.0"  # noqa: S104 - the owner's own setting
 GIB = 1024 * MIB
 
 ENVIRONMENT_PREFIX = "HOMEPORT_"
@@ -33,11 +35,49 @@ class Settings(BaseModel):
     run_dir: Path = Field(description="sockets and what is made anew at every start")
     catalog_dir: Path = Field(description="the definitions that are offered")
     listen: str = Field(default="127.0.0.1:8035", description="the API's address and port")
-    domain: str = Field(default="localhost", description="the domain under which apps get their host names")
+    domain: str = Field(
+        default="localhost",
+        pattern=f"^{DOMAIN_PATTERN}$",
+        description="the domain under which apps get their host names",
+    )
     publish: Publish = Field(
         default=Publish.AUTO, description="the address of host ports: auto, lan, loopback"
     )
-    proxy: Literal["none"] = Field(default="none", description="the reverse proxy in front of apps")
+    proxy: Literal["haproxy", "apache", "none"] = Field(
+        default="haproxy", description="the reverse proxy in front of apps; apache: the one that the host has"
+    )
+    http_port: int = Field(
+        default=0, ge=0, le=65535, description="HAProxy's port; 0: 80, or 8080 where that cannot be had"
+    )
+    https_port: int = Field(
+        default=0, ge=0, le=65535, description="likewise for HTTPS; 0: 443, or 8443 where that cannot be had"
+    )
+    https: bool = Field(default=True, description="whether HAProxy listens for HTTPS")
+    https_redirect: bool = Field(
+        default=False, description="whether HTTP leads to HTTPS for the names that a certificate covers"
+    )
+    api_name: str = Field(
+        default="homeport",
+        pattern=f"^{LABEL_PATTERN}$",
+        description="the API's own host name, within the domain",
+    )
+    reserved_names: str = Field(
+        default="", description="further host names that no app may have, comma between"
+    )
+    proxy_user: str = Field(default="homeport-proxy", description="HAProxy's user when started by root")
+    proxy_idle_s: float = Field(
+        default=3600, ge=1, description="a connection through the proxy on which nothing moves ends then"
+    )
+    apache_sites_dir: Path = Field(
+        default=Path("/etc/apache2/sites-enabled"), description="where Apache reads a file for each app"
+    )
+    apache_options_dir: Path = Field(
+        default=Path("/etc/homeport/apache"),
+        description="what the owner adds to an app's virtual host: IDENTIFIER.conf",
+    )
+    apache_control: str = Field(
+        default="apache2ctl", description="the program that tests and reloads Apache's configuration"
+    )
     database_url: str = Field(default="", description="the database; empty: SQLite in the state folder")
     redis_url: str = Field(default="", description="Redis or Valkey; empty: a private Valkey")
     docker_host: str = Field(default="unix:///var/run/docker.sock", description="the Docker Engine")
@@ -218,11 +258,26 @@ class Settings(BaseModel):
         return self.run_dir / "caches" / "nginx.sock"
 
     @property
+    def proxy_dir(self) -> Path:
+        """The proxy's map, certificates and pages."""
+        return self.state_dir / "proxy"
+
+    @property
+    def proxy_socket(self) -> Path:
+        """HAProxy's runtime API."""
+        return self.run_dir / "proxy" / "haproxy.sock"
+
+    @property
     def publish_address(self) -> str:
-        """The address on which host ports are published: 0.0.0.0 or 127.0.0.1."""
+        """The address on which web pages' host ports are published: 0.0.0.0 or 127.0.0.1."""
         open_to_lan = self.proxy == "none" or self.domain == "localhost"
         lan = self.publish is Publish.LAN or (self.publish is Publish.AUTO and open_to_lan)
-        return "0.0.0.0" if lan else "127.0.0.1"  # noqa: S104 - the owner's own setting
+        return _EVERYWHERE if lan else LOOPBACK
+
+    @property
+    def further_address(self) -> str:
+        """The address of further ports, which no proxy leads to: the LAN's unless `loopback` is asked for."""
+        return LOOPBACK if self.publish is Publish.LOOPBACK else _EVERYWHERE
 
 
 def default_folders(uid: int, environment: Mapping[str, str]) -> dict[str, Any]:

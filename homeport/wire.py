@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from homeport.caches import CacheTraffic, Ecosystem
 from homeport.errors import InvalidInputError
 from homeport.jobs import amahi_progress
-from homeport.models import App, Job, Limits, Place, StepRow, StoredEvent
+from homeport.models import App, Certificate, Job, Limits, Place, StepRow, StoredEvent
 from homeport.names import BASE_PORT
 from homeport.permissions import parse_permissions
 from homeport.risks import permission_json, rate
@@ -37,8 +37,11 @@ def limits_json(limits: Limits) -> dict[str, Any]:
     }
 
 
-def app_json(app: App) -> dict[str, Any]:
-    """An app; `path` is on its host port, and both are null for a headless app."""
+def app_json(app: App, settings: Settings) -> dict[str, Any]:
+    """An app; `path` is on its host port, and both are null for a headless app.
+
+    `url` is its address by name, null where no proxy leads there.
+    """
     permissions = parse_permissions(app.permissions)
     return {
         "app_id": app.app_id,
@@ -48,6 +51,10 @@ def app_json(app: App) -> dict[str, Any]:
         "title": app.title,
         "version": app.version,
         "host_name": app.host_name,
+        "aliases": list(app.aliases),
+        "published": app.published and app.web is not None,
+        "no_route": app.no_route or None,
+        "url": _url_of(app, settings),
         "host_port": (app.web.port or app.host_port) if app.web else None,
         "path": app.web.path if app.web else None,
         "state": app.state.value,
@@ -62,6 +69,13 @@ def app_json(app: App) -> dict[str, Any]:
         "created_at": time_json(app.created_at),
         "updated_at": time_json(app.updated_at),
     }
+
+
+def _url_of(app: App, settings: Settings) -> str | None:
+    if settings.proxy == "none" or app.web is None or not app.published or app.no_route:
+        return None
+    port = "" if settings.proxy == "apache" or settings.http_port in (0, 80) else f":{settings.http_port}"
+    return f"http://{app.host_name}{port}{app.web.path}"
 
 
 def job_json(
@@ -123,6 +137,8 @@ def box_json(
             "publish": settings.publish.value,
             "publish_address": settings.publish_address,
             "proxy": settings.proxy,
+            "http_port": settings.http_port,
+            "https_port": settings.https_port,
             "base_port": BASE_PORT,
         },
         "counts": dict(counts),
@@ -167,6 +183,19 @@ def step_json(step: StepRow) -> dict[str, Any]:
         "attempts": step.attempts,
         "started_at": time_json(step.started_at),
         "finished_at": time_json(step.finished_at),
+    }
+
+
+def certificate_json(certificate: Certificate) -> dict[str, Any]:
+    """A certificate, without its key."""
+    return {
+        "name": certificate.name,
+        "names": list(certificate.names),
+        "fingerprint": certificate.fingerprint,
+        "not_before": time_json(certificate.not_before),
+        "not_after": time_json(certificate.not_after),
+        "added_at": time_json(certificate.added_at),
+        "problem": certificate.problem or None,
     }
 
 

@@ -45,6 +45,17 @@ def project_files(folder: Path) -> ProjectFiles:
     )
 
 
+def published_addresses(folder: Path) -> dict[int, str]:
+    """The address of each host port as the project's compose file has it; nothing where there is none."""
+    services = _mapping(_document(folder / COMPOSE_FILE) or {}, "services").values()
+    ports = [port for service in services for port in _list(service, "ports")]
+    return {
+        int(port["published"]): str(port["host_ip"])
+        for port in ports
+        if str(port.get("published", "")).isdecimal() and port.get("host_ip")
+    }
+
+
 def _mark_of(document: Mapping[str, Any]) -> tuple[str, str]:
     """The box and the app that every service is labelled with; nothing where they do not agree."""
     labels = [_mapping(service, "labels") for service in _mapping(document, "services").values()]
@@ -56,6 +67,11 @@ def _mapping(tree: Any, key: str) -> Mapping[str, Any]:
     """What stands under the key, in a file that anybody may have written."""
     found = tree.get(key) if isinstance(tree, dict) else None
     return found if isinstance(found, dict) else {}
+
+
+def _list(tree: Any, key: str) -> list[Mapping[str, Any]]:
+    found = tree.get(key) if isinstance(tree, dict) else None
+    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
 
 
 def _text(label: Any) -> str:

@@ -1,6 +1,5 @@
 """What the processes of the worker side have in common: they die with their parent and stop on a signal."""
 
-import ctypes
 import logging
 import os
 import signal
@@ -10,18 +9,6 @@ from functools import cache
 from pathlib import Path
 
 _log = logging.getLogger(__name__)
-
-_PR_SET_PDEATHSIG = 1  # prctl(2)
-
-
-def die_with_parent() -> None:
-    """Asks the kernel for a SIGTERM when the parent ends; if it has ended already, sends it now."""
-    parent = os.getppid()
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM) != 0:
-        _log.warning("prctl: %s; this process may outlive its parent", os.strerror(ctypes.get_errno()))
-    if os.getppid() != parent:
-        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def stop_on_signals() -> threading.Event:

@@ -138,8 +138,9 @@ def _of_app(
         return [broken_off]
     if app.desired is not DesiredState.RUNNING:
         return []
+    words = ["its host names do not lead to it"] if app.web is not None and not app.published else []
     files = projects.get(app.identifier, ProjectFiles(has_compose_file=False, has_snapshot=False))
-    words = [] if files.has_compose_file else ["its compose file is gone"]
+    words += [] if files.has_compose_file else ["its compose file is gone"]
     for service in app.images:
         own = [one for one in containers if one.service == service and not is_half_made(one)]
         if not own:

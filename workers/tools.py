@@ -24,6 +24,7 @@ from homeport.plans import Control
 from homeport.settings import Settings
 from homeport.state.database import Database
 from workers.catalogs import FETCHERS, FetchCatalog
+from workers.routing import Routes, create_routes
 
 
 class BuildImage(Protocol):
@@ -87,6 +88,7 @@ class Tools:
     reserve_port: Callable[[int], bool]
     drop_port: Callable[[int], bool]
     require_space: Callable[[Path, int], None]
+    routes: Routes
     now: Callable[[], datetime]
     images_lock: AbstractContextManager[bool] = field(default_factory=threading.Lock)
     builds_lock: threading.Lock = field(default_factory=threading.Lock)
@@ -109,5 +111,6 @@ def create_tools(settings: Settings, database: Database) -> Tools:
         reserve_port=partial(add_reserved_port, run_dir=settings.run_dir),
         drop_port=partial(drop_reserved_port, run_dir=settings.run_dir),
         require_space=require_space,
+        routes=create_routes(settings, database),
         now=lambda: datetime.now(UTC),
     )

@@ -8,7 +8,6 @@ import contextlib
 import logging
 import os
 import pwd
-import shutil
 import ssl
 import sys
 import time
@@ -20,10 +19,10 @@ from build_cache.caches.nginx_conf import render_nginx
 from build_cache.caches.nginx_plan import NginxPlan
 from build_cache.caches.upstreams import name_servers, upstreams_of
 from homeport.caches import Ecosystem
-from homeport.errors import HomeportError, ProgramMissingError
+from homeport.errors import HomeportError
 from homeport.host.engine import Engine
 from homeport.host.files import write_atomic
-from homeport.host.programs import run_program
+from homeport.host.programs import find_server, run_program
 from homeport.logs import set_up_logging
 from homeport.settings import Settings, load_settings, program_environment
 
@@ -192,14 +191,11 @@ def find_nginx() -> str:
     Raises:
         ProgramMissingError: it is not installed.
     """
-    path = program_environment()["PATH"] + ":/usr/sbin:/sbin"
-    if program := shutil.which("nginx", path=path):
-        return program
-    raise ProgramMissingError(
-        "nginx is not installed.",
+    return find_server(
+        "nginx",
+        title="nginx",
         why="The package caches need it.",
         remedy="apt-get install nginx (scripts/up does it), or set package_caches to false.",
-        program="nginx",
     )
 
 

@@ -92,8 +92,14 @@ SHORTEST_INTERVAL_S: Final = 1.0
 MOST_PORTS: Final = 100
 """Further ports that one template may publish, ranges written out."""
 
+PROXY_LOGS: Final = tuple(
+    f"apache-{kind}.log{end}" for kind in ("access", "error") for end in ("", ".1", ".2", ".3")
+)
+"""What Apache writes into a project folder, and rotatelogs keeps (proxy/app-container.conf)."""
+
 RESERVED_NAMES: Final = frozenset(
     {
+        *PROXY_LOGS,
         "docker-compose.yml", "docker-compose.yaml", "docker-compose.override.yml",
         "docker-compose.override.yaml", "compose.yml", "compose.yaml", "compose.override.yml",
         "compose.override.yaml", ".env", "app.yml", "definition", "definition.new",

@@ -29,6 +29,7 @@ _SHIPPED = "homeport"  # the catalog whose definitions need no catalog before th
 @click.option("--as", "identifier", help="The app's identifier; default: the definition's name.")
 @click.option("--app-id", type=int, help="The platform's number of the app; default: the next free one.")
 @click.option("--host-name", help="Its host name; default: the identifier under the box's domain.")
+@click.option("--alias", "aliases", multiple=True, help="A further host name; may be given several times.")
 @grant_option
 @grant_all_option
 @set_option
@@ -49,7 +50,7 @@ def install(
     What is written as a path (./x, /x, x/) is a folder with app.yml; all of it is sent, but for .git. What
     goes beyond what every app may do is asked for on a terminal; elsewhere it must be granted by options.
     """
-    given = {name: value for name, value in choices.items() if value not in (None, {})}
+    given = {name: value for name, value in choices.items() if value not in (None, {}, ())}
     send = _sending_folder if is_written_as_path(definition) else _sending_name
     job = send_granting(context, send(context, definition, given), granted, grants_all=grant_all)
     if not report_job(context, job, follow=follow) or context.is_json:
@@ -85,6 +86,7 @@ def _sending_folder(context: Context, written: str, given: Mapping[str, Any]) ->
         what = f"has no {_DEFINITION}" if folder.is_dir() else "is no folder"
         raise click.UsageError(f"{written} {what}.")
     query = {**given, **({"settings": json.dumps(given["settings"])} if "settings" in given else {})}
+    query |= {"aliases": ",".join(given["aliases"])} if "aliases" in given else {}
     return lambda granted: send_folder(
         context, "/v1/apps", folder, **query, permissions=",".join(granted) or None
     )
@@ -145,12 +147,13 @@ def list_apps(context: Context) -> None:
             app["state"],
             app["version"],
             context.address_of(app),
-            app["host_name"],
+            app["host_name"] + (" (no route)" if app["no_route"] else ""),
             app["title"],
         ]
         for app in found
     ]
-    context.printer.table(["IDENTIFIER", "STATE", "VERSION", "ADDRESS", "HOST NAME", "TITLE"], rows)
+    columns = ["IDENTIFIER", "STATE", "VERSION", "ADDRESS", "HOST NAME", "TITLE"]
+    context.printer.table(columns, rows, whole=["IDENTIFIER", "STATE", "ADDRESS"])
     if not rows:
         context.printer.remark("No app is installed. See what there is: homeport catalog")
 
@@ -171,7 +174,9 @@ def _app_fields(app: Mapping[str, Any], address: str | None) -> list[tuple[str, 
     return [
         *((name.replace("_", " "), app[name]) for name in names),
         ("catalog", app["catalog"] or "none: its folder was sent"),
+        ("aliases", ", ".join(app["aliases"]) or None),
         ("address", address),
+        ("no route", app["no_route"]),
         ("cores", limits["cpus"] or "all"),
         ("memory", size(limits["memory_bytes"])),
         ("processes", limits["pids"]),

@@ -51,7 +51,9 @@ def _list_definitions(context: Context) -> None:
         [entry["name"], entry["version"], entry["catalog"], _risk(entry), entry["title"], _description(entry)]
         for entry in entries
     ]
-    context.printer.table(["NAME", "VERSION", "CATALOG", "RISK", "TITLE", "DESCRIPTION"], rows)
+    context.printer.table(
+        ["NAME", "VERSION", "CATALOG", "RISK", "TITLE", "DESCRIPTION"], rows, whole=["NAME"]
+    )
 
 
 def _risk(entry: Mapping[str, Any]) -> str | None:

@@ -41,6 +41,7 @@ def ask_quietly(context: click.Context, question: Callable[[ApiClient], T]) -> T
 complete_apps = complete_from("/v1/apps", "identifier")
 complete_catalog = complete_from("/v1/catalog", "name")
 complete_catalogs = complete_from("/v1/catalog/sources", "name")
+complete_certificates = complete_from("/v1/certificates", "name")
 complete_jobs = complete_from("/v1/jobs", "id")
 complete_tokens = complete_from("/v1/tokens", "name")
 

@@ -46,15 +46,18 @@ WORKER = Component(name="worker", module="workers", account=Account.OWN, priorit
 API = Component(name="api", module="api", account=Account.API, priority=40)
 # Nothing waits for the caches. nginx asks the engine for its bridge, and gives up root after that.
 NGINX = Component(name="nginx", module="build_cache.caches.nginx", account=Account.OWN, priority=50)
+# Nothing waits for the proxy. It prepares its folders as root, and becomes HAProxy as the setting proxy_user.
+PROXY = Component(name="proxy", module="proxy", account=Account.OWN, priority=60)
 DEVPI = Component(name="devpi", module="build_cache.caches.devpi", account=Account.CACHE, priority=50)
 
 
 def components_of(settings: Settings) -> Sequence[Component]:
-    """What this box runs: a private Valkey where no Redis URL is set, and caches where they are wanted."""
+    """What this box runs: a private Valkey where no Redis URL is set, caches and HAProxy where wanted."""
     return (
         *(() if settings.redis_url else (VALKEY,)),
         *(STEWARD, WORKER, API),
         *((NGINX, DEVPI) if settings.package_caches else ()),
+        *((PROXY,) if settings.proxy == "haproxy" else ()),
     )
 
 

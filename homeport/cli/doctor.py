@@ -4,14 +4,14 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Literal
 
 from homeport.caches import ABSENT_PATHS, HEALTH_PATH, PORT_OFFSETS, Ecosystem
 from homeport.cli.account import is_user, remedy_for, way_to_docker
 from homeport.cli.client import ApiClient, ApiProblemError, ApiUnreachableError
+from homeport.cli.doctor_proxy import check_names, check_proxy
+from homeport.cli.verdict import Verdict
 from homeport.errors import EngineUnavailableError, HomeportError
 from homeport.host.disk import free_bytes
 from homeport.host.engine import Engine
@@ -24,20 +24,6 @@ _PROBE_S = 10
 _UPSTREAM_S = 40  # longer than a cache waits for its upstream
 _REACHED = {HTTPStatus.OK, HTTPStatus.NOT_FOUND}
 _OLDEST_API = (1, 44)  # what Engine 29 still answers to is the oldest that we ask for
-
-
-@dataclass(frozen=True, kw_only=True)
-class Verdict:
-    """What one check found; `mend` is the command or the step that mends it, empty where nothing is wrong."""
-
-    name: str
-    level: Literal["ok", "warn", "bad"]
-    found: str
-    mend: str = ""
-
-    def as_json(self) -> dict[str, Any]:
-        """A JSON object with the fields by name."""
-        return {"name": self.name, "level": self.level, "found": self.found, "mend": self.mend}
 
 
 Check = Callable[[Settings], Verdict]
@@ -254,4 +240,6 @@ CHECKS: tuple[Check, ...] = (
     _nginx,
     _api,
     _package_caches,
+    check_proxy,
+    check_names,
 )

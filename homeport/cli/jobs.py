@@ -35,7 +35,9 @@ def list_jobs(context: Context, app: str | None, state: str | None, limit: int) 
         [job["id"], job["kind"], job["subject"], job["state"], _standing(job), job["created_at"]]
         for job in found
     ]
-    context.printer.table(["JOB", "KIND", "APP", "STATE", "PROGRESS", "ACCEPTED"], rows)
+    context.printer.table(
+        ["JOB", "KIND", "APP", "STATE", "PROGRESS", "ACCEPTED"], rows, whole=["JOB", "STATE"]
+    )
     if len(newest) > limit and context.printer.out.is_terminal:
         context.printer.remark(f"({limit} newest; more with --limit)")
 

@@ -48,9 +48,14 @@ class Context:
         return ApiClient(self._api_url, self.token or self._stored_token())
 
     def address_of(self, app: Mapping[str, Any]) -> str | None:
-        """Where an app's pages open: its port on the host whose API is asked; None for a headless app."""
+        """Where an app's pages open: by its name, else its port on the host whose API is asked.
+
+        None for a headless app. A name within `localhost` is this machine's alone: there the port is told.
+        """
         if app["host_port"] is None:
             return None
+        if app["url"] and not app["host_name"].endswith(".localhost"):
+            return str(app["url"])
         return f"http://{_openable(urlsplit(self._api_url).hostname)}:{app['host_port']}{app['path'] or '/'}"
 
     @property
@@ -156,11 +161,10 @@ def cli(context: click.Context, url: str | None, token: str | None) -> None:
 
 def main() -> None:
     """Runs the command line; every error becomes words on standard error and an exit code."""
-    from homeport.cli import apps, box, builds, caches, catalogs, check, convert, explain, jobs, new, schedule
+    from homeport.cli.commands import COMMANDS
 
-    for module in (apps, catalogs, builds, new, convert, check, jobs, schedule, caches, box, explain):
-        for command in module.COMMANDS:
-            cli.add_command(command)
+    for command in COMMANDS:
+        cli.add_command(command)
     wants_json = "--json" in sys.argv  # what click makes of it is lost with an error
     try:
         sys.exit(cli(standalone_mode=False))

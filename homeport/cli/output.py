@@ -3,10 +3,11 @@
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import click
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -32,6 +33,8 @@ STATE_STYLES = {
     "high": "yellow",
     "full": "bold red",
 }
+
+_GAP = 1  # between two columns of a table
 
 # Control sequences of ECMA-48 (CSI and OSC), then whatever else steers a terminal; tabs and line ends stay.
 _CONTROL = re.compile(
@@ -80,18 +83,30 @@ class Printer:
         else:
             click.echo(harmless(text))
 
-    def table(self, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        """A table on a terminal; when piped, lines of tab-separated values without a heading."""
+    def table(
+        self, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, whole: Collection[str] = ()
+    ) -> None:
+        """A table on a terminal; when piped, lines of tab-separated values without a heading.
+
+        Args:
+            columns: the headings.
+            rows: the cells, as many as there are columns.
+            whole: the columns that are never cut, since one copies what stands there; the others give way.
+        """
         if not self.out.is_terminal:
             for row in rows:
                 click.echo("\t".join(_plain(cell).replace("\t", " ") for cell in row))
             return
         table = Table(box=None, pad_edge=False, header_style="bold")
-        for column in columns:
-            table.add_column(column)
+        least = 0
+        for index, column in enumerate(columns):
+            longest = max((cell_len(_plain(row[index])) for row in rows), default=0)
+            width = max(longest, len(column)) if column in whole else 1
+            table.add_column(column, no_wrap=column in whole, min_width=width)
+            least += width + _GAP
         for row in rows:
             table.add_row(*(_styled(_plain(cell)) for cell in row))
-        self.out.print(table)
+        self.out.print(table, width=max(self.out.width, least))
 
     def fields(self, pairs: Sequence[tuple[str, Any]]) -> None:
         """Names and values, one pair a line; values that are None are left out."""

@@ -19,7 +19,7 @@ def schedule(context: Context) -> None:
         [one["name"], one["expression"], one["time_zone"], one["next_at"], one["last_at"], one["last_job"]]
         for one in found
     ]
-    context.printer.table(["WORK", "SCHEDULE", "TIME ZONE", "NEXT", "LAST", "JOB"], rows)
+    context.printer.table(["WORK", "SCHEDULE", "TIME ZONE", "NEXT", "LAST", "JOB"], rows, whole=["JOB"])
 
 
 COMMANDS = (schedule,)

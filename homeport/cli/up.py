@@ -12,6 +12,7 @@ from homeport.cli.components import drop_privileges, render_supervisord, supervi
 from homeport.cli.log_outlet import lead_output
 from homeport.errors import HomeportError, NotPossibleNowError, ProgramFailedError
 from homeport.host.files import write_atomic
+from homeport.host.low_ports import with_ports
 from homeport.host.programs import run_program
 from homeport.host.sockets import listener_pid
 from homeport.schedule import schedules_of
@@ -33,6 +34,7 @@ def run_all(settings: Settings, log_file: Path | None = None) -> None:
     """
     schedules_of(settings)  # says what is wrong with them before anything is started
     _refuse_second(settings)
+    settings = with_ports(settings) if settings.proxy == "haproxy" else settings
     environment = prepare(settings)
     configuration = settings.run_dir / "supervisord.conf"
     as_root = os.geteuid() == 0
@@ -57,6 +59,8 @@ def prepare(settings: Settings) -> dict[str, str]:
         _ensure_user(settings.api_user, setting="api_user")
         if settings.package_caches:
             _ensure_user(settings.cache_user, setting="cache_user")
+        if settings.proxy == "haproxy":
+            _ensure_user(settings.proxy_user, setting="proxy_user")
     _make_folders(settings, as_root=as_root)
     environment = component_environment(settings)
     user = settings.api_user if as_root else None

@@ -16,6 +16,7 @@ from typing import IO
 from homeport.errors import CeilingReachedError, ProgramMissingError, StalledError
 from homeport.host.lines import LineCutter
 from homeport.plans import Control
+from homeport.settings import program_environment
 
 TAIL_LINES = 50
 """How many of a program's last lines are kept."""
@@ -34,6 +35,24 @@ class ProgramResult:
 
     exit_code: int
     tail: tuple[str, ...]
+
+
+def find_server(name: str, *, title: str, why: str, remedy: str) -> str:
+    """The path of a server, which may lie where only an administrator looks.
+
+    Args:
+        name: the program's.
+        title: what people call it.
+        why: who needs it.
+        remedy: how to get it, or to do without.
+
+    Raises:
+        ProgramMissingError: it is not installed.
+    """
+    path = program_environment()["PATH"] + ":/usr/sbin:/sbin"
+    if program := shutil.which(name, path=path):
+        return program
+    raise ProgramMissingError(f"{title} is not installed.", why=why, remedy=remedy, program=name)
 
 
 def run_program(

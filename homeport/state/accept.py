@@ -27,6 +27,7 @@ def accept_install(
     definition: str,
     queue: Queue,
     now: datetime,
+    aliases: Sequence[str] = (),
     ports: Sequence[int] = (),
     catalog: str | None = SHIPPED,
     upload: str | None = None,
@@ -36,7 +37,7 @@ def accept_install(
     """Claims what the app needs and queues its install, in the caller's transaction.
 
     The job's parameters are `{"definition", "catalog", "upload", "identifier", "app_id", "host_name",
-    "host_port", "permissions", "settings"}`.
+    "aliases", "host_port", "permissions", "settings"}`.
 
     Args:
         conn: a transaction that writes.
@@ -47,6 +48,7 @@ def accept_install(
         definition: the definition's own name.
         queue: `builds`, if an image has to be built.
         now: the time.
+        aliases: its further host names.
         ports: the further host ports that it publishes.
         catalog: the one that the definition is found in; None where it was uploaded.
         upload: the id of what was uploaded; None for a catalog's definition.
@@ -61,7 +63,12 @@ def accept_install(
     if (catalog is None) == (upload is None):
         raise ValueError("an install is of a catalog's definition or of an upload")
     chosen = claim_app(
-        conn, job_id=job_id, identifier=identifier, host_name=host_name, app_id=app_id, ports=ports
+        conn,
+        job_id=job_id,
+        identifier=identifier,
+        host_names=(host_name, *aliases),
+        app_id=app_id,
+        ports=ports,
     )
     settled = {
         "definition": definition,
@@ -70,6 +77,7 @@ def accept_install(
         "identifier": identifier,
         "app_id": chosen,
         "host_name": host_name,
+        "aliases": list(aliases),
         "host_port": host_port(chosen),
         "permissions": list(permissions),
         "settings": dict(settings or {}),

@@ -32,6 +32,11 @@ def list_apps(conn: Connection, *, after: str | None, limit: int) -> list[App]:
     return [_app(row) for row in conn.execute(query)]
 
 
+def list_all(conn: Connection) -> list[App]:
+    """All apps, by identifier."""
+    return [_app(row) for row in conn.execute(select(APPS).order_by(APPS.c.identifier))]
+
+
 def count_apps(conn: Connection) -> dict[AppState, int]:
     """How many apps there are in each state, where there are any."""
     query = select(APPS.c.state, func.count().label("apps")).group_by(APPS.c.state)
@@ -90,4 +95,5 @@ def _app(row: Row[Any]) -> App:
     stored["data"] = tuple(stored["data"])
     stored["ports"] = tuple(stored["ports"])
     stored["permissions"] = tuple(stored["permissions"])
+    stored["aliases"] = tuple(stored["aliases"])
     return App(**stored)

@@ -49,7 +49,7 @@ def claim_app(
     *,
     job_id: str,
     identifier: str,
-    host_name: str,
+    host_names: Sequence[str],
     app_id: int | None,
     ports: Sequence[int] = (),
 ) -> int:
@@ -59,7 +59,7 @@ def claim_app(
         conn: a transaction that writes.
         job_id: the install that needs it.
         identifier: the app's.
-        host_name: its full host name.
+        host_names: its full host names.
         app_id: the one that the platform gave; None takes the next that was never in use.
         ports: further host ports; the app's own, 35000 + app_id, is claimed in any case.
 
@@ -76,7 +76,7 @@ def claim_app(
     claims = [
         (ClaimKind.IDENTIFIER, identifier),
         (ClaimKind.APP_ID, str(chosen)),
-        (ClaimKind.HOST_NAME, host_name),
+        *((ClaimKind.HOST_NAME, name) for name in host_names),
         *((ClaimKind.PORT, str(port)) for port in all_ports),
     ]
     wanted = {f"kind{n}": kind.value for n, (kind, _) in enumerate(claims)}

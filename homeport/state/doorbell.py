@@ -26,6 +26,9 @@ CHANNEL_EVENTS: Final = "homeport:events"
 CHANNEL_JOBS: Final = "homeport:jobs"
 """Where an empty message is published when a job became sendable that nobody has rung for."""
 
+CHANNEL_ROUTES: Final = "homeport:routes"
+"""Where an empty message is published when the reverse proxy has to learn what no job tells it."""
+
 _AT_ONCE: Final = 256  # messages per round trip: Redis answers long before the time-out
 _TIMEOUT_S: Final = 1.0  # Redis is on this machine; who waits for it longer waits in vain
 _AWAY: Final = (redis.RedisError, OSError)

@@ -45,11 +45,20 @@ async def components_of(settings: Settings, writer: Writer, steward: Steward) ->
         name: {"status": "down", "why": why} if why else {"status": "ok"}
         for name, why in zip(checks, found, strict=True)
     }
-    return components | (await _caches(settings) if settings.package_caches else {})
+    components |= await _caches(settings) if settings.package_caches else {}
+    return components | (await _proxy(steward) if settings.proxy != "none" else {})
 
 
 async def _why_no_steward(steward: Steward) -> str:
-    return "" if await steward.is_up() else "It does not answer on its socket."
+    return "" if await steward.health() is not None else "It does not answer on its socket."
+
+
+async def _proxy(steward: Steward) -> dict[str, dict[str, Any]]:
+    """How the reverse proxy is, as the steward, which speaks to it, saw last."""
+    health = await steward.health()
+    why = "The steward does not tell." if health is None else str(health.get("proxy", ""))
+    told = f"{why} Apps are reached by their ports alone, from where these are open (the setting publish)."
+    return {"proxy": {"status": "down", "why": told} if why else {"status": "ok"}}
 
 
 async def _caches(settings: Settings) -> dict[str, dict[str, Any]]:

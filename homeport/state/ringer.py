@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from homeport.errors import HomeportError
 from homeport.models import Job
-from homeport.state.doorbell import CHANNEL_JOBS, Doorbell
+from homeport.state.doorbell import CHANNEL_JOBS, CHANNEL_ROUTES, Doorbell
 from homeport.state.outbox import mark_sent
 from homeport.state.writer import Writer
 
@@ -36,6 +36,11 @@ class Ringer:
             self._waiting.put_nowait(job)
         except asyncio.QueueFull:
             _LOG.debug("the doorbell is slow: the steward will send job %s", job and job.id)
+
+    async def tell_proxy(self) -> None:
+        """Has the steward look at once what the reverse proxy is to serve; without Redis, it looks soon."""
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._thread, self._doorbell.announce, CHANNEL_ROUTES)
 
     async def run(self) -> None:
         """Rings until it is cancelled."""

@@ -15,7 +15,9 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    false,
     select,
+    text,
 )
 
 from homeport.caches import Ecosystem
@@ -62,6 +64,9 @@ APPS: Final = Table(
     Column("catalog", Text),
     Column("permissions", _JSON, nullable=False, server_default="[]"),
     Column("settings", _JSON, nullable=False, server_default="{}"),
+    Column("aliases", _JSON, nullable=False, server_default="[]"),
+    Column("published", Boolean, nullable=False, server_default=false()),
+    Column("no_route", Text, nullable=False, server_default=text("''")),
     Column("created_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False),
 )
@@ -79,6 +84,20 @@ CATALOGS: Final = Table(
     Column("problem", _JSON),
     Column("added_at", Moment, nullable=False),
     Column("refreshed_at", Moment),
+)
+
+# The certificates that the owner gave, with their keys.
+CERTIFICATES: Final = Table(
+    "certificates",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("names", _JSON, nullable=False),
+    Column("pem", Text, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("not_before", Moment, nullable=False),
+    Column("not_after", Moment, nullable=False),
+    Column("added_at", Moment, nullable=False),
+    Column("problem", Text, nullable=False),
 )
 
 # Every app_id that was ever in use; `assigned` where we chose it ourselves.

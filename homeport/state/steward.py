@@ -2,9 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
 
@@ -30,16 +30,20 @@ class Steward:
     def __init__(self, socket: Path) -> None:
         self._socket = socket
 
-    async def is_up(self) -> bool:
-        """Whether it answers within a second."""
+    async def health(self) -> Mapping[str, Any] | None:
+        """What it says of itself within a second, `{ready, proxy}`; None where it says nothing.
+
+        `proxy` is why the reverse proxy does not serve what it shall; "" where it does.
+        """
         try:
             async with (
                 self._session(aiohttp.ClientTimeout(total=1)) as session,
                 session.get("http://steward/health") as answer,
             ):
-                return answer.status == 200
-        except (aiohttp.ClientError, OSError, TimeoutError):
-            return False
+                said = await answer.json() if answer.status == 200 else None
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
+            return None
+        return said if isinstance(said, dict) else None
 
     async def app_log(
         self, identifier: str, *, tail: int, follow: bool, service: str | None

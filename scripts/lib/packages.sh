@@ -8,6 +8,7 @@ HOMEPORT_PACKAGES=(
   iptables        # the Engine's networks
   iproute2        # this machine's address on the LAN
   nginx           # the package caches; never as a service of its own
+  haproxy         # the reverse proxy in front of apps; likewise
   git             # fetches catalogs; not for Homeport itself
   util-linux      # setpriv, unshare: processes with less power, that die with their parent
 )
@@ -16,6 +17,7 @@ TEST_PACKAGES=(
   docker-registry # the registry that the tests pull from
   procps          # pgrep and sysctl, for the tests' network namespace
   gpg gpg-agent   # the tests' own Debian repository is signed
+  apache2         # the reverse proxy of hosts that have it already
 )
 
 DEBIAN13_SOURCE=/etc/apt/sources.list.d/homeport-debian13.sources
@@ -88,37 +90,45 @@ install_missing() {
   apt_get install --download-only "${targets[@]}" || apt_failed "could not be downloaded"
   if [ ${#MISSING_ENGINE[@]} -gt 0 ]; then record_engine_folders; fi
   step "Installing them"
-  keep_nginx_off
+  keep_servers_off
   apt_get install "${targets[@]}" || {
     record_new_packages
-    leave_nginx_disabled
+    leave_servers_disabled
     apt_failed "could not be installed; 'dpkg --configure -a' shows what is stuck"
   }
   record_new_packages
-  leave_nginx_disabled
+  leave_servers_disabled
   trap - EXIT
   rm -f "$APT_OUTPUT"
 }
 
-# Debian's nginx starts a web server on port 80 when it is installed, which nobody asked for: where it comes
-# because of us, its service is kept from starting and left disabled. An owner's nginx is not touched.
-NGINX_IS_NEW=no
-keep_nginx_off() {
-  if [[ " ${MISSING[*]} " != *" nginx "* ]]; then return; fi
-  NGINX_IS_NEW=yes
-  if has_systemd; then as_root systemctl --quiet mask nginx.service; fi
+# Debian's web servers start when they are installed, on port 80, which nobody asked for: where one comes because of us,
+# its service is kept from starting and left disabled. An owner's is not touched.
+SERVERS=(nginx haproxy apache2)
+NEW_SERVERS=()
+keep_servers_off() {
+  local server
+  NEW_SERVERS=()
+  for server in "${SERVERS[@]}"; do
+    if [[ " ${MISSING[*]} " == *" $server "* ]]; then NEW_SERVERS+=("$server"); fi
+  done
+  if has_systemd; then
+    for server in "${NEW_SERVERS[@]}"; do as_root systemctl --quiet mask "$server.service"; done
+  fi
 }
 
-leave_nginx_disabled() {
-  [ "$NGINX_IS_NEW" = yes ] || return 0
-  NGINX_IS_NEW=no
-  if has_systemd; then
-    as_root systemctl --quiet unmask nginx.service
-    as_root systemctl --quiet disable nginx.service || true
-  else
-    as_root service nginx stop >/dev/null 2>&1 || true
-    as_root update-rc.d nginx disable >/dev/null 2>&1 || true
-  fi
+leave_servers_disabled() {
+  local server
+  for server in "${NEW_SERVERS[@]}"; do
+    if has_systemd; then
+      as_root systemctl --quiet unmask "$server.service"
+      as_root systemctl --quiet disable "$server.service" || true
+    else
+      as_root service "$server" stop >/dev/null 2>&1 || true
+      as_root update-rc.d "$server" disable >/dev/null 2>&1 || true
+    fi
+  done
+  NEW_SERVERS=()
 }
 
 # get_consent COMMAND: ends the script, with nothing changed, unless everything was agreed to.

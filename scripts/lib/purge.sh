@@ -55,6 +55,15 @@ purge_apps() {
   fi
 }
 
+# purge_apache: takes what Homeport put there out of the host's Apache, where it led to the apps.
+purge_apache() {
+  local sites
+  if [ ! -x "$CODE/.venv/bin/homeport" ] || ! as_root test -e "$(setting proxy_dir)/apache/reloaded"; then return; fi
+  sites=$(setting apache_sites_dir)
+  as_root find "$sites" -maxdepth 1 \( -name homeport-api.conf -o -name 'homeport-app-*.conf' \) -delete
+  as_root "$(setting apache_control)" graceful >&2 || say "Apache could not be reloaded: it leads to Homeport until it is."
+}
+
 installed_apps() {
   as_root "$CODE/.venv/bin/homeport" apps --json |
     "$CODE/.venv/bin/python" -c 'import json, sys

@@ -63,7 +63,7 @@ start_service() {
     say "Homeport runs already and is ready."
     return
   fi
-  for user in "$(setting api_user)" "$(setting cache_user)"; do
+  for user in "$(setting api_user)" "$(setting cache_user)" "$(setting proxy_user)"; do
     getent passwd "$user" >/dev/null || record_made user "$user"
   done
   record_new_folder "$(setting state_dir)"

@@ -33,6 +33,7 @@ QUICK: Mapping[str, object] = {
     "stop_s": 5,
     "log_format": "plain",
     "package_caches": False,  # they listen on ports of the whole box: a test that needs them says so
+    "proxy": "none",  # likewise
 }
 """Settings that make failures show soon; a test gives its own where it needs others."""
 
@@ -55,7 +56,7 @@ class HomeportBox:
         self.log = self.root / "homeport.log"
         self.address = f"127.0.0.1:{free_port()}"
         self.base_url = f"http://{self.address}"
-        self.environment = self._environment({**QUICK, **settings})
+        self.environment = self._environment({**QUICK, **_proxy_ports(settings), **settings})
         self._process: subprocess.Popen[bytes] | None = None
         self._session = requests.Session()
 
@@ -257,6 +258,28 @@ class HomeportBox:
         except requests.RequestException:
             return False
 
+    @property
+    def http_port(self) -> int:
+        """Where its reverse proxy listens."""
+        return int(self.environment["HOMEPORT_HTTP_PORT"])
+
+    def visit_at(self, host: str, path: str = "/", **options: Any) -> requests.Response:
+        """What its reverse proxy answers for the host."""
+        url = f"http://127.0.0.1:{self.http_port}{path}"
+        return requests.get(url, headers={"Host": host}, timeout=10, allow_redirects=False, **options)
+
+    def answers_at(self, host: str) -> bool:
+        """Whether the app of the host answers through the proxy."""
+        try:
+            return bool(self.visit_at(host).status_code < requests.codes.server_error)
+        except requests.RequestException:
+            return False
+
+    def served_names(self) -> set[str]:
+        """The hosts of the map that HAProxy reads when it starts."""
+        lines = (self.state_dir / "proxy" / "routes.map").read_text().splitlines()
+        return {line.split()[0] for line in lines}
+
     def sql(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """What the database says, or does, behind Homeport's back."""
         path = self.state_dir / "db" / "homeport.sqlite"
@@ -312,6 +335,13 @@ class HomeportBox:
         }
         named = {f"HOMEPORT_{name.upper()}": str(value) for name, value in {**own, **settings}.items()}
         return {**os.environ, **named}
+
+
+def _proxy_ports(settings: Mapping[str, object]) -> dict[str, object]:
+    """Ports of its own for a reverse proxy, of which several boxes may have one."""
+    if settings.get("proxy") != "haproxy":
+        return {}
+    return {"http_port": free_port(), "https_port": free_port()}
 
 
 def free_port() -> int:

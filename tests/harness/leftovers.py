@@ -20,6 +20,7 @@ def leftovers(box: HomeportBox, identifier: str, *, but_data: bool = False) -> l
         but_data: leave out volumes and the project folder, which an uninstall without purge keeps.
     """
     found = _in_docker(box, identifier) + _in_state(box, identifier) + _reserved_ports(box)
+    found += [f"route {name}" for name in _routes(box) if name.partition(".")[0] == identifier]
     return [what for what in found if not (but_data and what.startswith(DATA))]
 
 
@@ -31,6 +32,10 @@ def reserved_ports() -> set[int]:
         first, _, last = part.partition("-")
         ports.update(range(int(first), int(last or first) + 1))
     return ports
+
+
+def _routes(box: HomeportBox) -> set[str]:
+    return box.served_names() if (box.state_dir / "proxy" / "routes.map").exists() else set()
 
 
 def _in_docker(box: HomeportBox, identifier: str) -> list[str]:

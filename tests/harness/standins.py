@@ -10,7 +10,7 @@ from tests.harness.programs import REPOSITORY
 
 CONTEXT = REPOSITORY / "tests" / "data" / "standins"
 
-Mode = Literal["web", "unhealthy", "exits", "crashes", "ends", "waits"]
+Mode = Literal["web", "echo", "unhealthy", "exits", "crashes", "ends", "waits"]
 
 
 def publish_standin(

@@ -1,7 +1,7 @@
 """Having a fault happen to a job at a point, and the look at the box afterwards."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -40,7 +40,7 @@ _TOLD_TWICE = (
     " AND job IS NOT NULL GROUP BY job, kind, app HAVING COUNT(*) > 1"
 )
 
-SETTINGS = {"lease_s": 5, "healthy_s": 40, "steady_s": 1, "stop_s": 2}
+SETTINGS = {"lease_s": 5, "healthy_s": 40, "steady_s": 1, "stop_s": 2, "proxy": "haproxy"}
 
 
 class FaultyBox:
@@ -98,6 +98,8 @@ class FaultyBox:
                 kill(self.box.component("api"))
             case Fault.VALKEY:
                 kill(next(one for one in self.box.processes() if "valkey" in one.name()))
+            case Fault.PROXY:
+                kill(next(one for one in self.box.processes() if one.name() == "haproxy"))
             case Fault.ENGINE | Fault.ENGINE_KILLED:
                 self.engine.stop() if fault is Fault.ENGINE else self.engine.kill()
                 let_go()
@@ -128,6 +130,7 @@ class FaultyBox:
         for name in apps:
             wait_until(partial(self.box.answers, name), what=f"{name} answers", timeout_s=IN_TIME_S)
         found += self._orphans(set(apps))
+        wait_until(lambda: not self._wrong_routes(apps), what="all routes", timeout_s=IN_TIME_S)
         ports = {35000 + app["app_id"] for app in apps.values()}
         found += [f"port {port} is reserved" for port in sorted(reserved_ports() - ports) if port > 35000]
         found += [f"port {port} is not reserved" for port in sorted(ports - reserved_ports())]
@@ -138,6 +141,13 @@ class FaultyBox:
         for folder in ("uploads", "unpacked", "builds"):
             found += [str(path) for path in (self.box.state_dir / folder).glob("*")]
         return found + self._of_neighbour()
+
+    def _wrong_routes(self, apps: Mapping[str, Json]) -> list[str]:
+        """The hosts that do not lead where they shall, as HAProxy has it and as its next start would."""
+        wanted = {app["host_name"] for app in apps.values() if app["host_port"]}
+        wanted |= {name.removesuffix(".localhost") for name in wanted}
+        found = [f"{name} does not answer" for name in wanted if not self.box.answers_at(name)]
+        return found + [f"the proxy serves {name}" for name in self.box.served_names() ^ wanted]
 
     def _differences(self) -> list[str]:
         """What Docker and the disk have otherwise than the database wants it, as the reconciler sees it."""

@@ -37,6 +37,7 @@ class Fault(StrEnum):
     PARENT = "supervisor killed"
     API = "API killed"
     VALKEY = "Valkey killed and emptied"
+    PROXY = "proxy killed"
     ENGINE = "engine restarted"
     ENGINE_KILLED = "engine killed"
     UNDO = "worker killed after the undo"
@@ -49,6 +50,7 @@ MEANINGS: Mapping[Fault, str] = {
     Fault.PARENT: "SIGKILL of the parent of all processes, which die with it; then Homeport is started again",
     Fault.API: "SIGKILL of the API; who sent a job that was only just accepted gets no answer and asks again",
     Fault.VALKEY: "SIGKILL of Valkey, which comes back empty",
+    Fault.PROXY: "SIGKILL of HAProxy, while the job goes on",
     Fault.ENGINE: "the Docker Engine is stopped, the job goes on without it for a second, and it is started",
     Fault.ENGINE_KILLED: "likewise, by SIGKILL, in the longest step of each kind",
     Fault.CANCEL: "the owner cancels the job when the step has begun",

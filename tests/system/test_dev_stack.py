@@ -20,7 +20,7 @@ from tests.harness.programs import REPOSITORY, wait_until
 FILE = REPOSITORY / "docker-compose.dev.yml"
 PROJECT: dict[str, str | list[str] | bool] = {"label": "com.docker.compose.project=homeport-dev"}
 SOCKET = "/var/run/docker.sock"
-LONG_SERVICES = {"redis", "steward", "worker", "api", "nginx", "devpi"}
+LONG_SERVICES = {"redis", "steward", "worker", "api", "nginx", "devpi", "proxy"}
 CACHE_USER = "www-data"
 
 
@@ -31,11 +31,14 @@ class DevStack:
         self.engine = engine
         self.state_dir = engine.root / "dev-state"
         self.port = free_port()
+        self.http_port = free_port()
         self.environment = {
             **os.environ,
             "DOCKER_HOST": engine.docker_host,
             "HOMEPORT_DEV_STATE": str(self.state_dir),
             "HOMEPORT_DEV_PORT": str(self.port),
+            "HOMEPORT_DEV_HTTP_PORT": str(self.http_port),
+            "HOMEPORT_DEV_HTTPS_PORT": str(free_port()),
             "HOMEPORT_DEV_CACHE_PORT": str(free_cache_port()),
             "HOMEPORT_DEV_DOCKER_SOCKET": str(engine.socket),
         }
@@ -131,6 +134,8 @@ def test_the_development_stack_is_built_started_used_and_removed(stack: DevStack
     assert (served(built), built["direct"], built["warnings"]) == ({"apt", "pip"}, [], [])
     port = stack.request("GET", "/v1/apps/radicale")["host_port"]
     assert "Radicale" in requests.get(f"http://127.0.0.1:{port}/.web/", timeout=10).text
+    by_name = f"http://127.0.0.1:{stack.http_port}/.web/"
+    assert "Radicale" in requests.get(by_name, headers={"Host": "radicale.localhost"}, timeout=10).text
     assert "radicale" in stack.run(list_apps.replace("exec", "exec -T"), timeout_s=30)
     stack.succeed(stack.request("DELETE", "/v1/apps/radicale?purge=true&remove_images=true"))
 

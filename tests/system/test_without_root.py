@@ -32,7 +32,7 @@ class OwnHomeport:
         self.state_dir = self.home / ".local/state/homeport"
         self.log = engine.root / "nobody.log"
         self.listen = f"127.0.0.1:{free_port()}"
-        settings = {**QUICK, "docker_host": engine.docker_host, "listen": self.listen}
+        settings = {**QUICK, "docker_host": engine.docker_host, "listen": self.listen, "proxy": "haproxy"}
         self.environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.home),
@@ -88,6 +88,8 @@ def test_an_app_is_installed_used_and_removed_in_the_users_own_folders(own: OwnH
     assert installed.returncode == 0, installed.stderr + own.log.read_text()
     port = json.loads(own.type("show", "mine", "--json").stdout)["host_port"]
     assert requests.get(f"http://127.0.0.1:{port}/", timeout=10).ok
+    by_name = requests.get("http://127.0.0.1:8080/", headers={"Host": "mine.localhost"}, timeout=10)
+    assert by_name.ok, "port 80 is root's, so the proxy has 8080"
     assert own.state_dir.stat().st_uid == USER
     assert (own.state_dir / "token").stat().st_mode & 0o777 == 0o600
     assert "ip_local_reserved_ports cannot be written" in own.log.read_text(), "told, and no failure"

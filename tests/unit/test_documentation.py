@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
-from homeport.cli import apps, box, builds, caches, catalogs, check, convert, explain, jobs, new, schedule
+from homeport.cli import commands
 from tests.harness.documentation import BlockEnd, Typed, Written, difference, steps_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -17,11 +17,7 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 INLINE = re.compile(r"(?<!`)`(homeport [^`]+)`")
 OPTION = re.compile(r"(?<=[\s\[])--[a-z][a-z-]*")
-COMMANDS = {
-    command.name: command
-    for module in (apps, box, builds, caches, catalogs, check, convert, explain, jobs, new, schedule)
-    for command in module.COMMANDS
-}
+COMMANDS = {command.name: command for command in commands.COMMANDS}
 
 
 def anchors_of(page: Path) -> set[str]:

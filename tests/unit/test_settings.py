@@ -47,6 +47,9 @@ def test_root_uses_the_systems_folders_and_others_use_xdgs() -> None:
     assert user["run_dir"] == Path("/run/user/1000/homeport")
 
 
+FOLDERS = {"state_dir": "/s", "run_dir": "/r", "catalog_dir": "/c"}
+
+
 @pytest.mark.parametrize(
     ("publish", "domain", "address"),
     [
@@ -57,11 +60,27 @@ def test_root_uses_the_systems_folders_and_others_use_xdgs() -> None:
     ],
 )
 def test_without_a_proxy_auto_publishes_to_the_lan(publish: str, domain: str, address: str) -> None:
-    settings = Settings.model_validate(
-        {"state_dir": "/s", "run_dir": "/r", "catalog_dir": "/c", "publish": publish, "domain": domain}
-    )
+    settings = Settings.model_validate({**FOLDERS, "publish": publish, "domain": domain, "proxy": "none"})
 
-    assert settings.publish_address == address
+    assert settings.publish_address == settings.further_address == address
+
+
+@pytest.mark.parametrize("proxy", ["haproxy", "apache"])
+@pytest.mark.parametrize(
+    ("publish", "domain", "address", "further"),
+    [
+        ("auto", "localhost", "0.0.0.0", "0.0.0.0"),
+        ("auto", "hda", "127.0.0.1", "0.0.0.0"),
+        ("lan", "hda", "0.0.0.0", "0.0.0.0"),
+        ("loopback", "hda", "127.0.0.1", "127.0.0.1"),
+    ],
+)
+def test_behind_a_proxy_auto_publishes_to_it_alone_but_for_ports_that_it_does_not_lead_to(
+    proxy: str, publish: str, domain: str, address: str, further: str
+) -> None:
+    settings = Settings.model_validate({**FOLDERS, "publish": publish, "domain": domain, "proxy": proxy})
+
+    assert (settings.publish_address, settings.further_address) == (address, further)
 
 
 def test_programs_get_neither_tokens_nor_settings(monkeypatch: pytest.MonkeyPatch) -> None:

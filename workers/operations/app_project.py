@@ -63,6 +63,7 @@ class AppProject(ABC):
             host_port=facts.host_port,
             project_dir=facts.project_dir,
             version=self.loaded.definition.version,
+            addresses=facts.addresses,
         )
 
     @cached_property

@@ -21,6 +21,7 @@ from workers.operations.engine_wait import wait_for_engine
 from workers.operations.fetch import fetch_images, require_space_for_images
 from workers.operations.install_context import InstallContext
 from workers.operations.port_wait import wait_for_ports
+from workers.operations.route import publish_route, tell_proxy, withdraw_route
 from workers.tools import Tools
 
 _BRIEF_STOP_S: Final = 5  # an app that never ran has nothing to save
@@ -36,6 +37,7 @@ def plan_install(tools: Tools, running: RunningJob) -> tuple[Plan[InstallContext
         Step(name="create", do=create, undo=remove_project, weight=4),
         Step[InstallContext](name="start", do=start, weight=4),
         Step(name="wait until healthy", do=wait_until_healthy, weight=9),
+        Step[InstallContext](name="publish route", do=publish_route, undo=withdraw_route, weight=1),
         Step(name="record", do=record_installed, weight=1),
     )
     return plan, InstallContext(tools, running)
@@ -67,10 +69,12 @@ def reserve(context: InstallContext, run: StepRun) -> None:
         run.log(
             f"Port {facts.host_port} is not kept out of the ephemeral ports: the kernel's list is read-only"
         )
-    wait_for_ports(tools, ports_of(context.rendered, web_port=context.web_port), run)
+    web_port = context.web_port
+    wait_for_ports(tools, ports_of(context.rendered, web_port=web_port), run, web_port=web_port)
     with context.running.writing() as connection:
         if apps.find_app(connection, facts.identifier) is None:
             apps.add_app(connection, _new_app(context))
+    tell_proxy(context, run)  # its names say that it is starting
 
 
 def release(context: InstallContext, run: StepRun) -> None:
@@ -91,6 +95,7 @@ def release(context: InstallContext, run: StepRun) -> None:
     with context.running.writing() as connection:
         apps.remove_app(connection, identifier)
         claims.release_claims_of(connection, job_id)
+    tell_proxy(context, run)
 
 
 def render(context: InstallContext, run: StepRun) -> None:
@@ -217,6 +222,7 @@ def _new_app(context: InstallContext) -> App:
         title=definition.title,
         version=definition.version,
         host_name=facts.host_name,
+        aliases=tuple(context.running.job.parameters.get("aliases", ())),
         host_port=facts.host_port,
         state=AppState.INSTALLING,
         desired=DesiredState.RUNNING,

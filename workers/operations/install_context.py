@@ -27,6 +27,11 @@ class InstallContext(AppProject):
         self.running = running
         self.copy = OwnCopy(tools, running)
 
+    @property
+    def identifier(self) -> str:
+        """The app's."""
+        return self.facts.identifier
+
     @cached_property
     def facts(self) -> ProjectFacts:
         """See `AppProject`."""

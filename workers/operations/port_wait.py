@@ -17,14 +17,17 @@ _PATIENCE_S: Final = 75.0  # Linux keeps an ended connection's port for 60 s (TC
 _LOOK_S: Final = 0.25
 
 
-def wait_for_ports(tools: Tools, ports: Iterable[tuple[int, str]], run: StepRun) -> None:
+def wait_for_ports(
+    tools: Tools, ports: Iterable[tuple[int, str]], run: StepRun, *, web_port: int | None
+) -> None:
     """Returns when every port can be bound; those that Docker holds for somebody were dealt with before.
 
     Raises:
         PortInUseError: a connection keeps a port for longer than an ended one does.
     """
-    address = tools.settings.publish_address
+    settings = tools.settings
     for port, protocol in ports:
+        address = settings.publish_address if port == web_port else settings.further_address
         deadline = time.monotonic() + _PATIENCE_S
         while not tools.can_bind(address, port, protocol) and not _is_published(tools, port, protocol):
             run.check()

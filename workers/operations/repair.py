@@ -21,10 +21,11 @@ from homeport.models import App
 from homeport.permissions import Permission, parse_permissions
 from homeport.plans import Plan, Step, StepRun
 from homeport.state import apps, events
-from workers.observation import observe, project_files
+from workers.observation import observe, project_files, published_addresses
 from workers.operation import OperationContext, RunningJob
 from workers.operations.app_project import AppProject
 from workers.operations.fetch import fetch_images
+from workers.operations.route import publish_route
 from workers.operations.wanted import WantedImage
 from workers.reconciliation import find_differences, missing_networks
 from workers.tools import Tools
@@ -55,14 +56,16 @@ class RepairContext(AppProject):
 
     @cached_property
     def facts(self) -> ProjectFacts:
-        """See `AppProject`."""
+        """See `AppProject`: with the addresses that its ports have, whatever the settings say by now."""
+        project_dir = self.tools.settings.projects_dir / self.identifier
         return ProjectFacts(
             app_id=self.app.app_id,
             identifier=self.identifier,
             host_name=self.app.host_name,
             host_port=self.app.host_port,
-            project_dir=self.tools.settings.projects_dir / self.identifier,
+            project_dir=project_dir,
             version="",
+            addresses=published_addresses(project_dir),
         )
 
     @cached_property
@@ -146,6 +149,7 @@ def plan_repair(tools: Tools, running: RunningJob) -> tuple[Plan[RepairContext],
             Step(name="create", do=create, weight=4),
             Step(name="start", do=start, weight=4),
             Step(name="wait until healthy", do=wait_until_healthy, weight=9),
+            Step[RepairContext](name="publish route", do=publish_route, weight=1),
             last,
         ),
         context,

@@ -22,6 +22,7 @@ from homeport.plans import Plan, Step, StepRun
 from homeport.state import apps, claims, events, images
 from homeport.state.repairs import queue_repair
 from workers.operation import OperationContext, RunningJob
+from workers.operations.route import tell_proxy
 from workers.tools import Tools
 
 _IN_USE = 409  # the engine's status for an image that a container needs
@@ -77,7 +78,7 @@ class UninstallContext:
 
 def plan_uninstall(tools: Tools, running: RunningJob) -> tuple[Plan[UninstallContext], OperationContext]:
     """The plan of an uninstall, and what its steps share. Two steps run only if asked for."""
-    steps = [Step(name="stop", do=stop, undo=put_back, weight=8)]
+    steps = [Step(name="withdraw route", do=withdraw, undo=put_back), Step(name="stop", do=stop, weight=8)]
     if running.job.parameters.get("purge"):
         steps.append(Step(name="remove data", do=remove_data))
     if running.job.parameters.get("remove_images"):
@@ -85,24 +86,31 @@ def plan_uninstall(tools: Tools, running: RunningJob) -> tuple[Plan[UninstallCon
     return Plan(*steps, Step(name="release", do=release)), UninstallContext(tools, running)
 
 
-def stop(context: UninstallContext, run: StepRun) -> None:
-    """Stops and removes containers and networks.
+def withdraw(context: UninstallContext, run: StepRun) -> None:
+    """Records the app as being uninstalled, and has its host names lead to it no more.
 
     Raises:
         NotFoundError: an earlier job has uninstalled the app.
     """
-    tools = context.tools
-    if context.app is not None and "before" not in run.record:
-        run.save(before={"state": context.app.state, "desired": context.app.desired})
+    app = context.app
+    if app is not None and "before" not in run.record:
+        run.save(before={"state": app.state, "desired": app.desired, "published": app.published})
     with context.running.writing() as connection:
         apps.update_app(
             connection,
             context.identifier,
             state=AppState.UNINSTALLING,
             desired=DesiredState.STOPPED,
-            updated_at=tools.now(),
+            published=False,
+            no_route="",
+            updated_at=context.tools.now(),
         )
-    tools.projects.down(
+    tell_proxy(context, run)
+
+
+def stop(context: UninstallContext, run: StepRun) -> None:
+    """Stops and removes containers and networks."""
+    context.tools.projects.down(
         context.project_dir,
         context.project,
         control=run,
@@ -112,7 +120,7 @@ def stop(context: UninstallContext, run: StepRun) -> None:
 
 
 def put_back(context: UninstallContext, run: StepRun) -> None:
-    """Records the app as what it was before.
+    """Records the app as what it was before; one that was stopped is published when it runs again.
 
     Raises:
         NotPossibleNowError: something of it is gone for good.
@@ -131,8 +139,10 @@ def put_back(context: UninstallContext, run: StepRun) -> None:
             context.identifier,
             state=AppState(before["state"]),
             desired=DesiredState(before["desired"]),
+            published=bool(before.get("published")) and context.running.record_of("stop") is None,
             updated_at=context.tools.now(),
         )
+    tell_proxy(context, run)
 
 
 def remove_data(context: UninstallContext, run: StepRun) -> None:

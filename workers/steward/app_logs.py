@@ -34,8 +34,9 @@ _STATUS: Final = {InvalidInputError.code: 422, NotFoundError.code: 404, NotPossi
 class AppLogs:
     """The HTTP application: `GET /health`, `GET /apps/{identifier}/logs?tail=&follow=&service=`."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, why_no_proxy: Callable[[], str]) -> None:
         self._engine = engine
+        self._why_no_proxy = why_no_proxy
         self._readers = 0
         self._threads = ThreadPoolExecutor(max_workers=_MAX_READERS + 4, thread_name_prefix="app-log")
 
@@ -48,7 +49,7 @@ class AppLogs:
         return application
 
     async def _health(self, _request: web.Request) -> web.Response:
-        return web.json_response({"ready": True})
+        return web.json_response({"ready": True, "proxy": self._why_no_proxy()})
 
     async def _logs(self, request: web.Request) -> web.StreamResponse:
         try:
@@ -132,15 +133,13 @@ def _problem(error: HomeportError) -> web.Response:
     )
 
 
-async def serve(engine: Engine, socket: Path, user: str, until: asyncio.Future[None]) -> None:
+async def serve(application: web.Application, socket: Path, user: str, until: asyncio.Future[None]) -> None:
     """Answers on the socket until the future is done; the socket is the given user's group's.
 
     Raises:
         OSError: the socket cannot be made.
     """
-    runner = web.AppRunner(
-        AppLogs(engine).application(), handler_cancellation=True, access_log=None, shutdown_timeout=1
-    )
+    runner = web.AppRunner(application, handler_cancellation=True, access_log=None, shutdown_timeout=1)
     await runner.setup()
     socket.parent.mkdir(parents=True, exist_ok=True)
     socket.unlink(missing_ok=True)

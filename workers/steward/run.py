@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -12,18 +13,21 @@ from homeport.host.engine import Engine
 from homeport.settings import Settings
 from homeport.state.catalogs import sweep_generations
 from homeport.state.database import Database
-from homeport.state.doorbell import CHANNEL_JOBS, Doorbell
+from homeport.state.doorbell import CHANNEL_JOBS, CHANNEL_ROUTES, Doorbell
 from homeport.state.reserve import fill_reserve
-from workers.steward import cache_totals, outbox, reclaim, reconcile, scheduler
-from workers.steward.app_logs import serve
+from workers.routing import create_routes
+from workers.steward import cache_totals, outbox, reclaim, reconcile, routes, scheduler
+from workers.steward.app_logs import AppLogs, serve
 from workers.steward.duty import Duty
 from workers.steward.reclaim import LeaseWatch
 from workers.steward.reconcile import Reconciler, Rounds
+from workers.steward.routes import RouteKeeper
 from workers.steward.scheduler import Scheduler
 
 _log = logging.getLogger(__name__)
 
 _STOP_S = 3.0
+_END_LOOK_S = 1.0
 _SWEEP_S = 60.0  # how soon what was fetched of a removed catalog is gone
 _RESERVE_S = 30.0  # how soon space is held back again once the disk has it
 _SIGNAL_LOOK_S = 0.2  # how soon a signal is noticed
@@ -33,10 +37,11 @@ def run_steward(settings: Settings, stopping: threading.Event) -> None:
     """Does the duties and answers on the socket until `stopping` is set."""
     database = Database(settings.database)
     doorbell = Doorbell(settings.redis)
-    duties = create_duties(settings, database, doorbell, stopping)
+    keeper = RouteKeeper(routes=create_routes(settings, database), now=now_utc)
+    duties = create_duties(settings, database, doorbell, keeper, stopping)
     for duty in duties:
         duty.start()
-    asyncio.run(_serve_until(settings, stopping))
+    asyncio.run(_serve_until(settings, keeper, stopping))
     for duty in duties:
         if not duty.join(_STOP_S):
             _log.warning("a duty did not end in time")
@@ -45,13 +50,14 @@ def run_steward(settings: Settings, stopping: threading.Event) -> None:
 
 
 def create_duties(
-    settings: Settings, database: Database, doorbell: Doorbell, stopping: threading.Event
+    settings: Settings,
+    database: Database,
+    doorbell: Doorbell,
+    keeper: RouteKeeper,
+    stopping: threading.Event,
 ) -> list[Duty]:
     """The steward's duties, not started yet."""
-
-    def now() -> datetime:
-        return datetime.now(UTC)
-
+    now = now_utc
     watch = LeaseWatch(lease_s=settings.lease_s)
     return [
         Duty(
@@ -63,7 +69,7 @@ def create_duties(
         Duty(
             "outbox",
             turn=lambda: outbox.send_queued(database, doorbell, now),
-            wait=_listening(doorbell),
+            wait=_listening(doorbell, CHANNEL_JOBS, outbox.LOOK_S, stopping),
             stopping=stopping,
         ),
         Duty(
@@ -75,6 +81,12 @@ def create_duties(
             stopping=stopping,
         ),
         *_reconciling(settings, database, doorbell, now, stopping),
+        Duty(
+            "routes",
+            turn=keeper.turn,
+            wait=_listening(doorbell, CHANNEL_ROUTES, routes.LOOK_S, stopping),
+            stopping=stopping,
+        ),
         Duty(
             "reserve",
             turn=lambda: fill_reserve(settings),
@@ -126,16 +138,30 @@ def _reconciling(
     )
 
 
-def _listening(doorbell: Doorbell) -> Callable[[], object]:
-    """Waits for an announcement that a job became sendable, or a second."""
-    heard = doorbell.listen(CHANNEL_JOBS, wait_s=outbox.LOOK_S)
-    return lambda: next(heard)
+def _listening(
+    doorbell: Doorbell, channel: str, wait_s: float, stopping: threading.Event
+) -> Callable[[], object]:
+    """Waits for an announcement on the channel, or so long; the steward's end is noticed within a second."""
+    heard = doorbell.listen(channel, wait_s=min(wait_s, _END_LOOK_S))
+
+    def wait() -> None:
+        until = time.monotonic() + wait_s
+        while not next(heard) and time.monotonic() < until and not stopping.is_set():
+            pass
+
+    return wait
 
 
-async def _serve_until(settings: Settings, stopping: threading.Event) -> None:
+def now_utc() -> datetime:
+    """The time."""
+    return datetime.now(UTC)
+
+
+async def _serve_until(settings: Settings, keeper: RouteKeeper, stopping: threading.Event) -> None:
     until: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    logs = AppLogs(Engine(settings.docker_host), lambda: keeper.why)
     serving = asyncio.create_task(
-        serve(Engine(settings.docker_host), settings.steward_socket, settings.api_user, until)
+        serve(logs.application(), settings.steward_socket, settings.api_user, until)
     )
     while not stopping.is_set() and not serving.done():
         await asyncio.sleep(_SIGNAL_LOOK_S)

@@ -34,7 +34,8 @@ def test_an_install_is_answered_202_with_the_job_that_is_stored(box: Any) -> Non
     assert answer.headers["Location"] == f"/v1/jobs/{job['id']}"
     assert job["parameters"] == {
         "definition": "wiki", "catalog": "homeport", "upload": None, "identifier": "wiki", "app_id": 12,
-        "host_name": "wiki.home.example", "host_port": 35012, "permissions": [], "settings": {},
+        "host_name": "wiki.home.example", "aliases": [], "host_port": 35012,
+        "permissions": [], "settings": {},
     }  # fmt: skip
     assert (job["kind"], job["state"], job["subject"], job["amahi_progress"]) == (
         "install",

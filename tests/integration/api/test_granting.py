@@ -187,7 +187,8 @@ def test_a_definition_that_is_sent_is_stored_with_its_job(
     assert answer.headers["Location"] == f"/v1/jobs/{job['id']}"
     assert job["parameters"] == {
         "definition": "sent", "catalog": None, "upload": job["id"], "identifier": "mine", "app_id": 7,
-        "host_name": "tunnel.home.example", "host_port": 35007, "permissions": NEEDED, "settings": SET,
+        "host_name": "tunnel.home.example", "aliases": [], "host_port": 35007,
+        "permissions": NEEDED, "settings": SET,
     }  # fmt: skip
     assert stored() == [f"{job['id']}.tar"]
     assert (settings.uploads_dir / f"{job['id']}.tar").read_bytes() == body

@@ -260,7 +260,7 @@ def test_the_system_page_is_degraded_while_components_are_away(box: Any) -> None
     assert system["status"] == "degraded"
     assert system["settings"]["domain"] == "home.example"
     assert {name: part["status"] for name, part in system["components"].items()} == {
-        "database": "ok", "redis": "down", "steward": "down", "caches": "down",
+        "database": "ok", "redis": "down", "steward": "down", "caches": "down", "proxy": "down",
     }  # fmt: skip
     assert (ready.status_code, ready.json()["status"]) == (503, "unready")
 

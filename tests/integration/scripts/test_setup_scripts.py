@@ -184,7 +184,12 @@ def test_only_what_can_be_run_is_offered_as_a_benchmark() -> None:
     )
 
     assert answer.returncode == 1
-    assert answer.stderr.splitlines()[-1].split(": ")[1].split() == ["build_cache", "jobs", "overhead"]
+    assert answer.stderr.splitlines()[-1].split(": ")[1].split() == [
+        "build_cache",
+        "jobs",
+        "overhead",
+        "proxy",
+    ]
 
 
 class Page(http.server.BaseHTTPRequestHandler):

@@ -59,7 +59,7 @@ class Box:
         """An installed app with its claims."""
         with self.database.write() as conn:
             app_id = claim_app(
-                conn, job_id="old", identifier=identifier, host_name=f"{identifier}.localhost", app_id=None
+                conn, job_id="old", identifier=identifier, host_names=[f"{identifier}.localhost"], app_id=None
             )
             fields = {
                 "app_id": app_id,

@@ -79,6 +79,7 @@ def test_an_install_holds_all_that_it_needs(box: Box) -> None:
         "identifier": "wiki",
         "app_id": 1,
         "host_name": "wiki.localhost",
+        "aliases": [],
         "host_port": 35001,
         "permissions": [],
         "settings": {},
@@ -140,7 +141,7 @@ def test_a_refused_request_leaves_the_others_of_its_transaction_alone(box: Box) 
         for name in ("blog", "wiki", "shop"):
             try:
                 with conn.begin_nested():
-                    claim_app(conn, job_id="x", identifier=name, host_name=name, app_id=None)
+                    claim_app(conn, job_id="x", identifier=name, host_names=[name], app_id=None)
             except TakenError:
                 assert name == "wiki"
 
@@ -179,7 +180,7 @@ def test_of_many_threads_one_gets_the_host_name(box: Box) -> None:
         try:
             with box.database.write() as conn:
                 claim_app(
-                    conn, job_id=uuid.uuid4().hex, identifier=f"app{number}", host_name="www", app_id=None
+                    conn, job_id=uuid.uuid4().hex, identifier=f"app{number}", host_names=["www"], app_id=None
                 )
         except TakenError:
             return False

@@ -16,9 +16,11 @@ from homeport.models import JobState
 from homeport.state import leases
 from tests.integration.workers.conftest import Valkey, WorkerBox
 from tests.unit.workers.fakes import container_state
-from workers.steward.app_logs import serve
+from workers.routing import create_routes
+from workers.steward.app_logs import AppLogs, serve
 from workers.steward.outbox import send_queued
 from workers.steward.reclaim import LeaseWatch, reclaim_lost
+from workers.steward.routes import RouteKeeper
 from workers.steward.run import create_duties
 
 
@@ -29,7 +31,8 @@ def now() -> datetime:
 @contextmanager
 def duties(box: WorkerBox) -> Iterator[None]:
     stopping = threading.Event()
-    running = create_duties(box.settings, box.database, box.doorbell, stopping)
+    keeper = RouteKeeper(routes=create_routes(box.settings, box.database), now=now)
+    running = create_duties(box.settings, box.database, box.doorbell, keeper, stopping)
     for duty in running:
         duty.start()
     try:
@@ -155,7 +158,9 @@ def ask(folder: Path, engine: LogEngine, path: str, *, read: int = -1) -> tuple[
         socket = folder / "s.sock"
         until = asyncio.get_running_loop().create_future()
         fake: Any = engine
-        serving = asyncio.create_task(serve(fake, socket, "nobody-of-this-name", until))
+        serving = asyncio.create_task(
+            serve(AppLogs(fake, lambda: "away").application(), socket, "nobody-of-this-name", until)
+        )
         while not socket.exists():
             await asyncio.sleep(0.01)
         connector = aiohttp.UnixConnector(str(socket))

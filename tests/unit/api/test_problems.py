@@ -65,7 +65,7 @@ def test_every_operation_has_a_summary_and_an_id_of_its_own() -> None:
 def test_a_list_in_a_query_is_described_as_one_parameter_with_commas() -> None:
     parameters = describe(ROUTES, "1")["paths"]["/v1/apps"]["post"]["parameters"]
 
-    assert [one["name"] for one in parameters if one.get("explode") is False] == ["permissions"]
+    assert [one["name"] for one in parameters if one.get("explode") is False] == ["aliases", "permissions"]
 
 
 def _references(value: object) -> Iterator[str]:

@@ -90,7 +90,8 @@ class FakeBox(ApiClient):
     def app(self, identifier: str, **given: Any) -> Json:
         """An app's JSON object, as far as commands look at it."""
         shape = {"identifier": identifier, "definition": "wiki", "catalog": None, "state": "running"}
-        return {**shape, "host_port": 35007, "path": "/", **given}
+        route: Json = {"host_name": "wiki.localhost", "aliases": [], "no_route": None, "url": None}
+        return {**shape, **route, "host_port": 35007, "path": "/", **given}
 
     def _job(self, kind: str, subject: str) -> Json:
         job = {"id": f"{kind}-{len(self.jobs)}", "kind": kind, "subject": subject, "state": "running"}

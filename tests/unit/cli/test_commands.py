@@ -16,7 +16,8 @@ from homeport.cli.output import Printer
 
 def app(**given: Any) -> dict[str, Any]:
     shape = {"identifier": "wiki", "state": "running", "version": "1", "host_name": "wiki.localhost"}
-    return {**shape, "title": "Wiki", "host_port": 35007, "path": "/start", **given}
+    route = {"aliases": [], "published": True, "no_route": None, "url": None}
+    return {**shape, **route, "title": "Wiki", "host_port": 35007, "path": "/start", **given}
 
 
 def job(number: int) -> dict[str, Any]:
@@ -51,6 +52,9 @@ def test_an_apps_address_is_its_port_on_the_host_that_is_asked(url: str, host: s
 
     assert context.address_of(app()) == f"http://{host}:35007/start"
     assert context.address_of(app(host_port=None, path=None)) is None
+    by_name = app(host_name="wiki.hda", url="http://wiki.hda/start")
+    assert context.address_of(by_name) == "http://wiki.hda/start"
+    assert context.address_of(app(url="http://wiki.localhost/start")) == f"http://{host}:35007/start"
 
 
 def test_the_list_of_apps_has_addresses() -> None:

@@ -24,7 +24,7 @@ def test_a_private_valkey_runs_only_where_no_redis_url_is_set() -> None:
     assert "program:valkey" not in given
 
 
-def test_only_the_worker_side_and_the_entry_to_nginx_keep_root() -> None:
+def test_only_the_worker_side_and_the_entries_to_nginx_and_haproxy_keep_root() -> None:
     given = settings(api_user="hp", cache_user="hpc")
     configuration = parsed(render_supervisord(given, python="/p", as_root=True))
 
@@ -42,7 +42,15 @@ def test_only_the_worker_side_and_the_entry_to_nginx_keep_root() -> None:
         "worker": "root",
         "nginx": "root",
         "devpi": "hpc",
+        "proxy": "root",
     }
+
+
+def test_haproxy_runs_where_it_is_the_proxy_alone() -> None:
+    for proxy, runs in {"haproxy": True, "apache": False, "none": False}.items():
+        configuration = parsed(render_supervisord(settings(proxy=proxy), python="/p", as_root=True))
+
+        assert ("program:proxy" in configuration) is runs, proxy
 
 
 def test_no_cache_runs_where_none_is_wanted() -> None:

@@ -23,6 +23,7 @@ JOB = {"id": "j", "subject": "dns", "state": "succeeded", "finished_at": "2026-0
 APP = {
     "identifier": "dns", "app_id": 7, "title": "DNS", "definition": "dns", "version": "1", "state": "running",
     "host_name": "dns.localhost", "host_port": None, "path": None, "catalog": "family", "data": [],
+    "aliases": ["names.localhost"], "published": False, "no_route": None, "url": None,
     "limits": {"cpus": None, "memory_bytes": None, "pids": None}, "images": {}, "ports": [],
     "permissions": [permission_json(permission) for permission in NEEDED], "rating": rate(NEEDED).as_json(),
     "settings": {"ZONE": "home"}, "created_at": "2026-01-01",

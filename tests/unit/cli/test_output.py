@@ -1,6 +1,8 @@
+import io
 import json
 
 import pytest
+from rich.console import Console
 
 from homeport.cli.output import Printer, harmless, size
 from homeport.errors import Problem
@@ -81,3 +83,18 @@ def test_with_json_remarks_leave_standard_output_alone(capsys: pytest.CaptureFix
 )
 def test_sizes_are_in_binary_units(count: int | None, text: str) -> None:
     assert size(count) == text
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_what_one_copies_out_of_a_table_is_whole_on_every_terminal(width: int) -> None:
+    written = io.StringIO()
+    printer = Printer(is_json=False)
+    printer.out = Console(file=written, width=width, force_terminal=True, color_system=None, soft_wrap=True)
+    job, address = "254f3f818eb84376b5aa254f3f818eb8", "http://localhost:35001/start"
+
+    printer.table(["JOB", "WORDS", "ADDRESS"], [[job, "many words " * 9, address]], whole=["JOB", "ADDRESS"])
+
+    line = written.getvalue().splitlines()[1]
+    assert line.startswith(f"{job} ")
+    assert address in line
+    assert len(line.rstrip()) <= max(width, len(job) + len(address) + 6)

@@ -187,6 +187,7 @@ class Household:
             "networks": sorted(engine.nets),
             "volumes": sorted(engine.vols),
             "reserved": sorted(self.machine.reserved),
+            "routes": sorted(self.machine.proxy.served),
             "files": sorted(path.name for path in self.settings.projects_dir.glob("*")),
             "sources": [
                 path.name

@@ -12,15 +12,18 @@ from build_cache.builder import BuildRequest, BuiltImage
 from build_cache.caches.store import TrimmedCache
 from compose.values import COMPOSE_FILE, HealthExpectation
 from homeport.caches import BuildReport, Ecosystem
-from homeport.errors import EngineUnavailableError, PullFailedError
+from homeport.errors import ComponentUnavailableError, EngineUnavailableError, PullFailedError
 from homeport.host.engine import ContainerState, ImageState, NetworkState, PullProgress, VolumeState
 from homeport.host.ports import Listener
-from homeport.models import CatalogKind
+from homeport.models import CatalogKind, Certificate
 from homeport.permissions import Permission
 from homeport.plans import Control
 from homeport.settings import Settings
 from homeport.state.database import Database
+from proxy.driver import Applied
+from proxy.routes import Route
 from workers.catalogs import FetchCatalog
+from workers.routing import Routes
 from workers.tools import Tools
 
 
@@ -189,6 +192,34 @@ class FakeProjects:
         return names
 
 
+class FakeProxy:
+    """A reverse proxy: what it serves by host name, what it refuses by app, and whether it is away."""
+
+    def __init__(self) -> None:
+        self.served: dict[str, Route] = {}
+        self.certificates: list[Certificate] = []
+        self.refuses: dict[str, str] = {}
+        self.is_away = False
+        self.failure: Exception | None = None
+        self.refuses_certificates: dict[str, str] = {}
+        self.asked = 0
+
+    def apply(self, routes: Sequence[Route], certificates: Sequence[Certificate]) -> Applied:
+        self.asked += 1
+        if self.failure is not None:
+            raise self.failure
+        if self.is_away:
+            raise ComponentUnavailableError("The reverse proxy does not answer.", component="proxy")
+        taken = [route for route in routes if route.identifier not in self.refuses]
+        self.served = {name: route for route in taken for name in route.names}
+        self.certificates = list(certificates)
+        asked = {one.identifier for one in routes}
+        return Applied(
+            routes={name: why for name, why in self.refuses.items() if name in asked},
+            certificates=dict(self.refuses_certificates),
+        )
+
+
 class Machine:
     """All that tools act on, and the tools."""
 
@@ -197,6 +228,7 @@ class Machine:
         self.database = database
         self.engine = FakeEngine()
         self.projects = FakeProjects(self.engine)
+        self.proxy = FakeProxy()
         self.listeners: dict[int, Listener] = {}
         self.reserved: set[int] = set()
         self.cached: dict[Ecosystem, int] = {}
@@ -220,6 +252,7 @@ class Machine:
             reserve_port=partial(self._reserve, True),
             drop_port=partial(self._reserve, False),
             require_space=lambda _path, _bytes: self.on_space(),
+            routes=Routes(settings=settings, database=database, driver=self.proxy),
             now=lambda: datetime(2026, 1, 1, tzinfo=UTC),
         )
 

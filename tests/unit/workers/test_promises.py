@@ -7,7 +7,7 @@ environment makes a run as long as one likes.
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,7 +30,7 @@ from sqlalchemy import select
 from compose.values import COMPOSE_FILE, SNAPSHOT
 from homeport.errors import LeaseLostError, NotFoundError, NotPossibleNowError, TakenError
 from homeport.host.engine import Engine
-from homeport.models import AppState, Job, JobKind, JobState, Queue, StepState
+from homeport.models import App, AppState, Job, JobKind, JobState, Queue, StepState
 from homeport.names import project_name
 from homeport.state import accept, jobs, leases, repairs
 from homeport.state.doorbell import Doorbell
@@ -38,12 +38,14 @@ from homeport.state.jobs import job_steps
 from homeport.state.journal import JobJournal
 from homeport.state.leases import Lease
 from homeport.state.schema import CLAIMS, EVENTS, JOBS, STEPS
+from proxy.routes import RouteState
 from tests.harness.fuzz import EXAMPLES
 from tests.unit.workers.conftest import NOW, Household
 from workers.job_run import JobRun
 from workers.lease_keeper import RunningControl, UndoingControl
 from workers.operations import engine_wait, operations_with
 from workers.steward.reconcile import Reconciler
+from workers.steward.routes import RouteKeeper
 
 WORKER = "one process with many threads"
 NAMES = ("notes", "diary")
@@ -439,8 +441,22 @@ class Box(RuleBasedStateMachine):
         assert {name for name, _ in services} <= running.keys()
         assert {name.partition("_")[0] for name in engine.nets} <= {project_name(one) for one in running}
         assert self.machine.reserved == {app.host_port for app in running.values()}
+        self.check_routes(running)
         self.what_was_accepted_is_there()
         self.data_is_kept()
+
+    def check_routes(self, running: Mapping[str, App]) -> None:
+        """After one look of the steward's, every app's names lead to it, and no others anywhere."""
+        self.machine.proxy.is_away = False
+        RouteKeeper(routes=self.machine.tools.routes, now=lambda: NOW, listens=lambda _port: True).turn()
+        served = self.machine.proxy.served
+        assert {route.identifier for route in served.values()} == running.keys()
+        assert {route.state for route in served.values()} <= {RouteState.SERVING}
+
+    @rule()
+    def lose_or_mend_proxy(self) -> None:
+        """The reverse proxy goes away, or is there again."""
+        self.machine.proxy.is_away = not self.machine.proxy.is_away
 
 
 def test_the_promises_hold_whatever_happens_in_whatever_order(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,7 +84,10 @@ def test_after_a_failed_uninstall_the_app_is_repaired_and_can_be_uninstalled_aga
     failed = household.uninstall()
 
     assert failed.problem is not None
-    assert (failed.problem.code, failed.problem.restored) == ("engine_unavailable", "Put back: stop.")
+    assert (failed.problem.code, failed.problem.restored) == (
+        "engine_unavailable",
+        "Put back: withdraw route.",
+    )
     assert _state(household) == (AppState.RUNNING, DesiredState.RUNNING)
     household.machine.engine.is_up = True
     job, repaired = household.run_next()
@@ -118,7 +121,7 @@ def test_an_uninstall_that_has_removed_data_is_not_put_back_and_says_so(househol
     outcome = household.uninstall(_CancelledAfter(household, "remove data"), purge=True, remove_images=True)
 
     assert outcome.problem is not None
-    assert "Could not be put back: stop" in outcome.problem.restored
+    assert "Could not be put back: withdraw route" in outcome.problem.restored
     assert "some of it is gone for good" in outcome.problem.restored
     assert _state(household) == (AppState.UNINSTALLING, DesiredState.STOPPED)
     assert household.uninstall(purge=True).ending is Ending.SUCCEEDED

@@ -47,15 +47,6 @@ class RuntimeSocket:
                 component="proxy",
             ) from error
 
-    def do(self, command: str, *, payload: str | None = None) -> None:
-        """Gives a command that says nothing when it has succeeded.
-
-        Raises:
-            ComponentUnavailableError: see `ask`; or HAProxy refused it.
-        """
-        if said := self.ask(command, payload=payload).strip():
-            raise refused(command, said)
-
     def _exchange(self, request: bytes) -> bytes:
         answer = bytearray()
         with socket.socket(socket.AF_UNIX) as connection:
@@ -67,13 +58,3 @@ class RuntimeSocket:
                 if len(answer) > _LARGEST_BYTES:
                     raise OSError(f"an answer of more than {_LARGEST_BYTES} bytes")
         return bytes(answer)
-
-
-def refused(command: str, said: str) -> ComponentUnavailableError:
-    """The error for a command that HAProxy did not carry out."""
-    return ComponentUnavailableError(
-        "The reverse proxy refused a change.",
-        why=f"To {command!r} it said: {' '.join(said.split())[:300]}",
-        remedy="It is tried again by itself. If that goes on, look at the proxy's lines in Homeport's log.",
-        component="proxy",
-    )

@@ -1,35 +1,35 @@
 """Apache, where it is the front of the host: a file for each app, tested before a graceful reload.
 
 What is new is tested in a folder of its own, beside all that Apache reads already, and moved only when it
-passed: a file that Apache does not take is never there when it starts.
+passed: a file that Apache does not take is never there when it starts. What the test does not see, a log that
+cannot be opened say, ends an Apache that reloads: it is started again with what it had, and the file that
+did it is left out until it is another.
 """
 
-import hashlib
-import json
 import logging
-import time
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from homeport.errors import ComponentUnavailableError, HomeportError, InvalidInputError
-from homeport.host.files import read_bounded, write_atomic
-from homeport.host.programs import run_program
+from homeport.errors import InvalidInputError
+from homeport.host.files import read_bounded
+from homeport.host.programs import server_path
 from homeport.models import Certificate
 from homeport.names import api_names, split_address
-from homeport.settings import Settings, program_environment
+from homeport.settings import Settings
+from proxy.apache_files import API_FILE, Refusal, Refusals, Reloaded, app_file, bring_folder_to, read_files
+from proxy.apache_server import ApacheServer, broken
 from proxy.apache_vhost import TEMPLATE, render_virtual_host
 from proxy.driver import Applied
 from proxy.routes import Route, RouteState
 
 _log = logging.getLogger(__name__)
 
-_CONTROL_S: Final = 30  # apachectl reads all of Apache's configuration
 _AGAIN_S: Final = 300  # what Apache refused it may take once its owner has mended something else
 _OPTIONS_BYTES: Final = 64 * 1024
-_API: Final = "homeport-api.conf"
-_APP: Final = "homeport-app-{}.conf"
+_PORT: Final = 80  # the template's
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,16 +37,18 @@ class Apache:
     """An Apache that reads every file of `sites_dir`.
 
     `own_dir` is for what is tested and remembered; `options_dir` has what the owner adds, a file for each
-    app; `projects_dir` the apps' folders, for their logs; `control` is apachectl; `api` the hosts of the API,
-    and its port; `again_s` is after how long a refused file is tried again.
+    app; `projects_dir` the apps' folders, for their logs; `server` is the program; `api` the hosts of the
+    API, and its port; `rotatelogs` that program's path, "" where it is not there; `again_s` is after how long
+    a refused file is tried again.
     """
 
     sites_dir: Path
     own_dir: Path
     options_dir: Path
     projects_dir: Path
-    control: str
+    server: ApacheServer
     api: tuple[Sequence[str], int]
+    rotatelogs: str
     template: Path = TEMPLATE
     again_s: float = _AGAIN_S
 
@@ -54,60 +56,67 @@ class Apache:
         """See `ProxyDriver`. HTTPS is Apache's own matter: certificates stand in its configuration.
 
         Raises:
-            ComponentUnavailableError: Apache is not there, or takes its configuration not even without us.
+            ComponentUnavailableError: Apache is not there, takes its configuration not even without us, or
+                has no virtual host of its own before ours.
+            InvalidInputError: not even the API's can be written.
         """
-        wanted = {_API: self._render(_api_route(*self.api))}
-        owners = {_APP.format(route.identifier): route.identifier for route in routes}
+        wanted = {API_FILE: self._render(_api_route(*self.api))}
+        owners = {app_file(route.identifier): route.identifier for route in routes}
         problems: dict[str, str] = {}
         for route in routes:
             if route.state is RouteState.SERVING:
                 try:
-                    wanted[_APP.format(route.identifier)] = self._render(route)
+                    wanted[app_file(route.identifier)] = self._render(route)
                 except InvalidInputError as error:
                     problems[route.identifier] = f"{error.what} {error.why}"
-        refused = self._bring_to(wanted)
-        return Applied(
-            routes=problems | {owners[name]: why for name, why in refused.items() if name in owners}
-        )
+        refused = self._bring_to(wanted, {app_file(identifier) for identifier in problems})
+        problems |= {owners[name]: refusal.why for name, refusal in refused.items() if name in owners}
+        return Applied(box=refused[API_FILE].why if API_FILE in refused else "", routes=problems)
 
     def withdraw(self) -> None:
         """Takes out of it what this box put there, where it did: another proxy leads to the apps.
 
+        An Apache that does not run, or is no longer installed, reads none of it when it starts.
+
         Raises:
             ComponentUnavailableError: Apache does not take its configuration without it.
         """
-        if self._mark.exists():
-            self._settle({})
-            self._mark.unlink()
+        if self._reloaded.was_ever():
+            bring_folder_to(self.sites_dir, {})
+            self.server.reload()
+            self._reloaded.forget()
 
-    def _bring_to(self, wanted: Mapping[str, str]) -> Mapping[str, str]:
-        """Has Apache read these files and no others of ours; why each that it does not take is left out."""
-        live, refused = _read_all(self.sites_dir), self._refused(wanted)
+    def _bring_to(self, wanted: Mapping[str, str], kept: Collection[str]) -> Mapping[str, Refusal]:
+        """Has Apache read these files, those of `kept` as they are, and no others of ours.
+
+        Returns:
+            Why each that Apache does not take is left out.
+        """
+        live, refused = read_files(self.sites_dir), self._refusals.of(wanted)
         new = {name: text for name, text in wanted.items() if live.get(name) != text and name not in refused}
         if new and self._complaint(new):
             dropped = self._drop_bad()
             refused |= {name: why for name, why in dropped.items() if name in wanted and name not in new}
-            live = _read_all(self.sites_dir)
+            live = read_files(self.sites_dir)
             for name, text in new.items():
                 if why := self._complaint({name: text}):
-                    refused[name] = why
-        settled = {name: text for name, text in live.items() if name in wanted}
+                    refused[name] = Refusal(why)
+        settled = {name: text for name, text in live.items() if name in wanted or name in kept}
         settled |= {name: text for name, text in new.items() if name not in refused}
-        if settled != live or not self._was_reloaded_with(settled):
+        if settled != live or not self._reloaded.is_with(settled):
             dropped = self._settle(settled)
-            refused |= {name: why for name, why in dropped.items() if name in wanted}
-        self._remember(wanted, refused)
+            refused |= {name: refusal for name, refusal in dropped.items() if name in wanted}
+        self._refusals.keep(wanted, refused)
         return refused
 
     def _complaint(self, candidates: Mapping[str, str]) -> str:
         """What Apache has against its configuration with these files besides; nothing where it takes it."""
         folder = self.own_dir / "candidates"
         folder.mkdir(parents=True, exist_ok=True)
-        _bring_folder_to(folder, candidates)
-        exit_code, said = self._run("-t", "-c", f"IncludeOptional {folder}/*.conf")
-        return said if exit_code else ""
+        bring_folder_to(folder, candidates)
+        return self.server.complaint(folder)
 
-    def _drop_bad(self) -> dict[str, str]:
+    def _drop_bad(self) -> dict[str, Refusal]:
         """Takes out what is ours and keeps Apache from reading its configuration; why, by the file's name.
 
         What passed once may do so no more: something that it names has gone, or a hand wrote it.
@@ -115,73 +124,103 @@ class Apache:
         Raises:
             ComponentUnavailableError: what Apache complains of is none of ours.
         """
-        dropped: dict[str, str] = {}
+        dropped: dict[str, Refusal] = {}
         while why := self._complaint({}):
-            ours = _read_all(self.sites_dir)
+            ours = read_files(self.sites_dir)
             bad = next((name for name in ours if str(self.sites_dir / name) in why), None)
             if bad is None:
-                raise _broken(why)
+                raise broken(why)
             _log.warning("Apache does not take %s: %s", bad, why)
             (self.sites_dir / bad).unlink()
-            dropped[bad] = why
+            dropped[bad] = Refusal(why)
         return dropped
 
-    def _settle(self, files: Mapping[str, str]) -> dict[str, str]:
-        """Writes files that passed, and reloads; see `_drop_bad`."""
-        _bring_folder_to(self.sites_dir, files)
+    def _settle(self, files: Mapping[str, str]) -> dict[str, Refusal]:
+        """Has Apache read these files, which passed, and no others of ours.
+
+        Returns:
+            Why some are left out after all.
+        """
+        before = read_files(self.sites_dir)
+        bring_folder_to(self.sites_dir, files)
         dropped = self._drop_bad()
-        exit_code, said = self._run("graceful")
-        if exit_code:
-            raise _broken(said)
-        self.own_dir.mkdir(parents=True, exist_ok=True)
-        write_atomic(self._mark, _digest(_read_all(self.sites_dir)))
+        self._require_owner_s_first(before)
+        if not self.server.reload():
+            dropped |= self._find_deadly(before, files)
+        self._reloaded.note(read_files(self.sites_dir))
         return dropped
 
-    def _was_reloaded_with(self, files: Mapping[str, str]) -> bool:
-        return self._mark.exists() and self._mark.read_text(encoding="utf-8") == _digest(files)
+    def _require_owner_s_first(self, before: Mapping[str, str]) -> None:
+        """The first virtual host of a port gets every name that no other one takes: the platform's own.
 
-    @property
-    def _mark(self) -> Path:
-        return self.own_dir / "reloaded"
-
-    @property
-    def _memory(self) -> Path:
-        return self.own_dir / "refused.json"
-
-    def _refused(self, wanted: Mapping[str, str]) -> dict[str, str]:
-        """Why files were refused that are still the same; after a while they are tried again."""
-        if self._is_memory_old():
-            return {}
-        kept = json.loads(self._memory.read_text(encoding="utf-8"))
-        return {name: why for name, (digest, why) in kept.items() if digest == _digest_of(wanted, name)}
-
-    def _remember(self, wanted: Mapping[str, str], refused: Mapping[str, str]) -> None:
-        kept = json.dumps({name: (_digest_of(wanted, name), why) for name, why in refused.items()})
-        if self._is_memory_old() or self._memory.read_text(encoding="utf-8") != kept:
-            write_atomic(self._memory, kept)
-
-    def _is_memory_old(self) -> bool:
-        try:
-            return time.time() - self._memory.stat().st_mtime > self.again_s
-        except OSError:
-            return True
-
-    def _run(self, *words: str) -> tuple[int, str]:
-        try:
-            result = run_program(
-                [self.control, *words], environment=program_environment(), ceiling_s=_CONTROL_S
+        Raises:
+            ComponentUnavailableError: it is one of ours, of which none is left there then.
+        """
+        ours = read_files(self.sites_dir)
+        first = [path.name for path in self.server.first_hosts() if path.name in ours]
+        if first:
+            bring_folder_to(self.sites_dir, {} if first[0] in before else before)
+            raise broken(
+                f"{first[0]} would be the first virtual host of port {self.server.port}, which gets every "
+                f"name that is no app's. Give what Apache serves now a <VirtualHost *:{self.server.port}> "
+                "of its own, in a file that it reads before that one."
             )
-        except HomeportError as error:
-            raise _broken(str(error)) from error
-        return result.exit_code, " ".join(result.tail[-5:]) or f"{self.control} {words[0]} failed"
+
+    def _find_deadly(self, before: Mapping[str, str], files: Mapping[str, str]) -> dict[str, Refusal]:
+        """Starts an Apache again that did not live through these files, then gives it the new ones in turn.
+
+        Returns:
+            Why each that it does not live through is left out.
+
+        Raises:
+            ComponentUnavailableError: it ends without them, too.
+        """
+        settled = {name: text for name, text in before.items() if name in files}
+        new = sorted(name for name, text in files.items() if before.get(name) != text)
+        dropped: dict[str, Refusal] = {}
+        bring_folder_to(self.sites_dir, settled)
+        self.server.start_again()
+        if not new:
+            raise broken("It ended when it reloaded, and was started again. Its error log says why.")
+        for name in new:
+            bring_folder_to(self.sites_dir, {**settled, name: files[name]})
+            if len(new) > 1 and self.server.reload():
+                settled[name] = files[name]
+                continue
+            bring_folder_to(self.sites_dir, settled)
+            if len(new) > 1:
+                self.server.start_again()
+            why = "Apache ended when it read this; its error log says why, a missing program for logs say."
+            dropped[name] = Refusal(f"{why} It is tried again when it is changed.", is_final=True)
+        return dropped
+
+    @property
+    def _reloaded(self) -> Reloaded:
+        return Reloaded(self.own_dir)
+
+    @property
+    def _refusals(self) -> Refusals:
+        return Refusals(self.own_dir, self.again_s)
 
     def _render(self, route: Route) -> str:
         return render_virtual_host(
             self.template.read_text(encoding="utf-8"),
             route,
             log_dir=self.projects_dir / route.identifier if route.identifier else self.own_dir,
+            rotatelogs=self._required_rotatelogs(),
             options=self._options(route.identifier),
         )
+
+    def _required_rotatelogs(self) -> str:
+        """Its path. Without it, Apache would end when it reloads.
+
+        Raises:
+            InvalidInputError: it is not there.
+        """
+        if self.rotatelogs:
+            return self.rotatelogs
+        what = "Apache's rotatelogs, which keeps apps' logs, is not installed."
+        raise InvalidInputError(what, why="", remedy="Install apache2-utils or httpd-tools.")
 
     def _options(self, identifier: str) -> str:
         """What the owner adds to the app's virtual host.
@@ -204,7 +243,8 @@ def create_apache(settings: Settings) -> Apache:
         own_dir=settings.proxy_dir / "apache",
         options_dir=settings.apache_options_dir,
         projects_dir=settings.projects_dir,
-        control=settings.apache_control,
+        server=ApacheServer(settings.apache_control, _PORT),
+        rotatelogs=shutil.which("rotatelogs", path=server_path()) or "",
         api=(
             api_names(settings.domain, settings.api_name),
             split_address(settings.listen)[1],
@@ -214,36 +254,3 @@ def create_apache(settings: Settings) -> Apache:
 
 def _api_route(names: Sequence[str], port: int) -> Route:
     return Route(identifier="", names=tuple(names), port=port, state=RouteState.SERVING)
-
-
-def _read_all(folder: Path) -> dict[str, str]:
-    """Our files in a folder, by name; an owner's are none of them."""
-    files = [folder / _API, *sorted(folder.glob(_APP.format("*")))]
-    return {file.name: file.read_text(encoding="utf-8", errors="replace") for file in files if file.exists()}
-
-
-def _bring_folder_to(folder: Path, files: Mapping[str, str]) -> None:
-    current = _read_all(folder)
-    for name in current.keys() - files.keys():
-        (folder / name).unlink()
-    for name, text in files.items():
-        if current.get(name) != text:
-            write_atomic(folder / name, text)
-
-
-def _digest(files: Mapping[str, str]) -> str:
-    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
-
-
-def _digest_of(files: Mapping[str, str], name: str) -> str:
-    return _digest({name: files.get(name, "")})
-
-
-def _broken(why: str) -> ComponentUnavailableError:
-    return ComponentUnavailableError(
-        "Apache could not be told.",
-        why=why,
-        remedy="Mend what it says; `apache2ctl configtest` says it again. It needs the modules proxy, "
-        "proxy_http and headers (a2enmod), and has to read apache_sites_dir.",
-        component="proxy",
-    )

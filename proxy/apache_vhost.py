@@ -11,6 +11,7 @@ from typing import Final
 
 from homeport.errors import InvalidInputError
 from homeport.names import is_label
+from proxy.own_files import is_plain
 from proxy.routes import Route
 
 TEMPLATE: Final = Path(__file__).with_name("app-container.conf")
@@ -18,18 +19,19 @@ TEMPLATE: Final = Path(__file__).with_name("app-container.conf")
 _PLACEHOLDER: Final = re.compile(
     r"\b(HDA_APP_NAME|HDA_DOMAIN|APP_ALIASES|APP_CUSTOM_OPTIONS|APP_PORT|APP_ROOT_DIR)\b"
 )
-# What a path may hold between quotation marks of Apache's configuration, behind a pipe.
-_FOLDER: Final = re.compile(r"/[A-Za-z0-9._/@+:,~-]*")
 _SECTION: Final = re.compile(r"^\s*</?\s*VirtualHost\b", re.IGNORECASE | re.MULTILINE)
 
 
-def render_virtual_host(template: str, route: Route, *, log_dir: Path, options: str = "") -> str:
+def render_virtual_host(
+    template: str, route: Route, *, log_dir: Path, rotatelogs: str = "rotatelogs", options: str = ""
+) -> str:
     """The file of an app.
 
     Args:
         template: with Amahi's placeholders; one may stand several times.
         route: the app's.
         log_dir: where Apache's log of the app goes.
+        rotatelogs: where that program of Apache's is; the template names it without a folder.
         options: the owner's own directives for it.
 
     Raises:
@@ -48,11 +50,12 @@ def render_virtual_host(template: str, route: Route, *, log_dir: Path, options: 
         "APP_ROOT_DIR": _folder(log_dir),
         "APP_CUSTOM_OPTIONS": _options(options),
     }
-    return _PLACEHOLDER.sub(lambda found: filled[found[1]], template)
+    text = template.replace('"|rotatelogs ', f'"|{rotatelogs} ')
+    return _PLACEHOLDER.sub(lambda found: filled[found[1]], text)
 
 
 def _folder(path: Path) -> str:
-    if _FOLDER.fullmatch(str(path)):
+    if is_plain(path):
         return str(path)
     raise _unfit(f"the folder {path}", "it has other characters than Apache's configuration may have")
 

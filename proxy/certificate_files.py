@@ -2,13 +2,14 @@
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from homeport.host.files import drafts_of, write_atomic
+from homeport.host.files import drafts_of
 from homeport.models import Certificate
 from proxy.haproxy_conf import CERTIFICATES
+from proxy.own_files import keep_written
 from proxy.runtime import RuntimeSocket
 
 FOLDER: Final = "certificates"
@@ -45,27 +46,37 @@ class CertificateFiles:
         """
         served = self._served()
         refused: dict[str, str] = {}
+        owner = (os.geteuid(), self._folder.stat().st_gid)
         for certificate in certificates:
             path = self._path(certificate)
-            if not path.exists():
-                owner = (os.geteuid(), self._folder.stat().st_gid)
-                write_atomic(path, certificate.pem, mode=_MODE, owner=owner)
+            keep_written(path, certificate.pem, mode=_MODE, owner=owner)
             if str(path) not in served and (why := self._load(path, certificate.pem)):
                 refused[certificate.name] = why
         return refused
 
-    def remove_others(self, certificates: Sequence[Certificate]) -> None:
-        """Ends the serving of all but these; what HAProxy reads at its next start names them and no others.
-
-        What it does not let go of now it is asked for again.
+    def older(self, names: Collection[str]) -> frozenset[str]:
+        """Those of the certificates' names of which some file is served: where the new one was refused, the
+        one before it.
 
         Raises:
             ComponentUnavailableError: see `add`.
         """
-        kept = [str(self._path(certificate)) for certificate in certificates]
-        listed = "".join(f"{path}\n" for path in kept)
-        if not self._list.exists() or self._list.read_text(encoding="utf-8") != listed:
-            write_atomic(self._list, listed)
+        return frozenset(map(_name_of, self._served())) & frozenset(names)
+
+    def remove_others(self, certificates: Sequence[Certificate], refused: Collection[str]) -> None:
+        """Ends the serving of all but these; where one is refused, the one before it stays.
+
+        What HAProxy reads at its next start names the same. What it does not let go of now it is asked for
+        again.
+
+        Raises:
+            ComponentUnavailableError: see `add`.
+        """
+        kept = [
+            str(self._path(certificate)) for certificate in certificates if certificate.name not in refused
+        ]
+        kept += [path for path in self._served() if _name_of(path) in refused]
+        keep_written(self._list, "".join(f"{path}\n" for path in kept))
         for path in {*self._served()} - {*kept}:
             self._runtime.ask(f"del ssl crt-list {self._list} {path}")
         for path in {*self._known()} - {*kept}:
@@ -102,6 +113,11 @@ class CertificateFiles:
     def _path(self, certificate: Certificate) -> Path:
         digest = hashlib.sha256(certificate.pem.encode()).hexdigest()
         return self._folder / f"{certificate.name}-{digest[:16]}.pem"
+
+
+def _name_of(path: str) -> str:
+    """The certificate's name in its file's: what is behind the last hyphen is the content's."""
+    return Path(path).name.rpartition("-")[0]
 
 
 def _is_done(said: str) -> bool:

@@ -10,8 +10,13 @@ from proxy.routes import Route
 
 @dataclass(frozen=True, kw_only=True)
 class Applied:
-    """What of a table is not served, and why: routes by their apps' identifiers, certificates by name."""
+    """What of a table is not served, and why.
 
+    `routes` by their apps' identifiers, `certificates` by name; `box` is what belongs to neither, "" where
+    nothing does.
+    """
+
+    box: str = ""
     routes: Mapping[str, str] = field(default_factory=dict)
     certificates: Mapping[str, str] = field(default_factory=dict)
 

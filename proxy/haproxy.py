@@ -3,21 +3,17 @@
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
 
-from homeport.errors import DiskFullError
-from homeport.host.files import write_atomic
 from homeport.models import Certificate
 from proxy.certificate_files import CertificateFiles
 from proxy.driver import Applied
 from proxy.haproxy_conf import MAP
 from proxy.maps import map_commands, map_entries, read_entries, render_map
+from proxy.own_files import keep_written
 from proxy.routes import Route
 from proxy.runtime import RuntimeSocket
 
 _log = logging.getLogger(__name__)
-
-_MAP_MODE: Final = 0o644
 
 
 class HAProxy:
@@ -37,31 +33,29 @@ class HAProxy:
         self._certificates = CertificateFiles(folder, self._runtime)
 
     def apply(self, routes: Sequence[Route], certificates: Sequence[Certificate]) -> Applied:
-        """See `ProxyDriver`. The running one comes first: a new host must not wait for the disk.
-
-        A map that cannot be written is logged, and written at the next look: what runs was told.
-        """
+        """See `ProxyDriver`. The running one comes first: a new host must not wait for the disk."""
         wanted = self._entries(routes, certificates)
         try:
             served = self._certificates.served(certificates)
             wanted = self._entries(routes, served)
             problems = dict(self._change(wanted, routes))
             refused = self._certificates.add(certificates)
-            taken = [one for one in certificates if one.name not in refused]
-            if taken != served:
-                wanted = self._entries(routes, taken)
+            older = self._certificates.older(refused)
+            covering = [one for one in certificates if one.name not in refused or one.name in older]
+            if covering != served:
+                wanted = self._entries(routes, covering)
                 problems |= self._change(wanted, routes)
-            self._certificates.remove_others(taken)
+            self._certificates.remove_others(certificates, refused)
         finally:
-            self._write(render_map(wanted))
-        return Applied(routes=problems, certificates=refused)
+            keep_written(self._map, render_map(wanted))
+        return Applied(box=problems.pop("", ""), routes=problems, certificates=refused)
 
     def _entries(self, routes: Sequence[Route], certificates: Sequence[Certificate]) -> Mapping[str, str]:
         covered = [name for certificate in certificates for name in certificate.names]
         return map_entries(routes, api_names=self._api_names, covered=covered)
 
     def _change(self, wanted: Mapping[str, str], routes: Sequence[Route]) -> Mapping[str, str]:
-        """Why a change was refused, by the app whose host it is about."""
+        """Why a change was refused, by the app whose host it is about; "" is for a host of none."""
         owners = {name: route.identifier for route in routes for name in route.names}
         current = read_entries(self._runtime.ask(f"show map {self._map}"))
         problems: dict[str, str] = {}
@@ -71,11 +65,3 @@ class HAProxy:
                 _log.warning("to %r %s", command[:200], why)
                 problems[owners.get(name, "")] = why
         return problems
-
-    def _write(self, text: str) -> None:
-        try:
-            if not self._map.exists() or self._map.read_text(encoding="ascii") != text:
-                self._folder.mkdir(parents=True, exist_ok=True)
-                write_atomic(self._map, text, mode=_MAP_MODE)
-        except (OSError, DiskFullError) as error:
-            _log.warning("the map of routes cannot be written: %s", error)

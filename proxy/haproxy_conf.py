@@ -23,8 +23,12 @@ _HALF_CLOSED_S: Final = 30
 _RETRIES: Final = 3
 
 # Whoever asks may say nothing about whom the request was forwarded for: apps believe it. A name with
-# underscores is the same to an app that is asked as CGI (RFC 3875, section 4.1.18).
-_FORWARDED: Final = r"^(x[-_]forwarded([-_].*)?|x[-_]real[-_]ip|x[-_]client[-_]ip|forwarded)$"
+# underscores or dots is the same to an app that is asked as CGI, or nearly so (RFC 3875, section 4.1.18).
+_FORWARDED: Final = r"^(x[-_.]forwarded([-_.].*)?|x[-_.]real[-_.]ip|x[-_.]client[-_.]ip|forwarded)$"
+
+# A whole field, since a comma begins another value to HAProxy and none to an app (RFC 9110, section 7.2).
+_HOST: Final = "req.fhdr(host)"
+_HOST_FORM: Final = r"^[A-Za-z0-9.-]+(:[0-9]*)?$"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,13 +88,15 @@ def _frontend(plan: HAProxyPlan) -> str:
         "frontend hosts",
         *(f"  bind {address}:{plan.http_port}{_only(address)}" for address in plan.addresses),
         *(_https(plan, address) for address in plan.addresses if plan.https_port is not None),
+        *_connection(),
         f"  http-request del-header {_FORWARDED} -m reg",
         "  http-request set-header X-Forwarded-For %[src]",
         "  http-request set-header X-Forwarded-Proto http",
         "  http-request set-header X-Forwarded-Proto https if { ssl_fc }",
-        "  http-request set-header X-Forwarded-Host %[req.hdr(host)]",
+        f"  http-request set-header X-Forwarded-Host %[{_HOST}]",
         "  http-request set-header X-Forwarded-Port %[dst_port]",
-        "  http-request set-var(txn.host) req.hdr(host),host_only,lower,rtrim(.)",
+        f"  acl is_host {_HOST} -m reg {_HOST_FORM}",
+        f"  http-request set-var(txn.host) {_HOST},host_only,lower,rtrim(.) if is_host",
         f"  acl is_api var(txn.host) -m str {' '.join(plan.api_names)}",
         f"  http-request set-var(txn.route) var(txn.host),map_str({plan.folder}/{MAP})",
         f"  {_answer(plan, PAGES[None])} if !is_api !{{ var(txn.route) -m found }}",
@@ -106,6 +112,19 @@ def _frontend(plan: HAProxyPlan) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _connection() -> list[str]:
+    """A client may ask for a websocket, and have no other field kept from the app (RFC 9110, section 7.6.1).
+
+    Nor for another protocol, within which nothing would be looked at.
+    """
+    return [
+        "  acl is_websocket req.hdr(upgrade) -i -m str websocket",
+        "  http-request del-header Upgrade if !is_websocket",
+        "  http-request del-header Connection if !is_websocket",
+        "  http-request set-header Connection Upgrade if is_websocket",
+    ]
 
 
 def _https(plan: HAProxyPlan, address: str) -> str:

@@ -10,7 +10,7 @@ import resource
 from pathlib import Path
 from typing import Final
 
-from homeport.errors import ProgramMissingError
+from homeport.errors import InvalidInputError, ProgramMissingError
 from homeport.host.files import write_atomic
 from homeport.host.low_ports import is_own_proxy
 from homeport.host.ports import listener_on
@@ -19,6 +19,7 @@ from homeport.names import LOOPBACK, api_names, split_address
 from homeport.settings import Settings, program_environment
 from proxy.certificate_files import FOLDER
 from proxy.haproxy_conf import CERTIFICATES, MAP, HAProxyPlan, render_haproxy
+from proxy.own_files import is_plain
 from proxy.pages import PAGES, UNREACHABLE
 
 _FILES_EACH: Final = 2  # of a connection: the client's end and the app's
@@ -44,8 +45,9 @@ def why_down(settings: Settings) -> str:
     """What keeps HAProxy from running, as far as that can be seen; "" where nothing can."""
     try:
         find_haproxy()
-    except ProgramMissingError as error:
-        return f"{error.what} {error.remedy}"
+        make_plan(settings)
+    except (ProgramMissingError, InvalidInputError) as error:
+        return " ".join(filter(None, (error.what, error.why, error.remedy)))
     for port in filter(None, (settings.http_port, settings.https_port)):
         holder = listener_on(port)
         if holder is not None and not is_own_proxy(holder, settings):
@@ -54,7 +56,14 @@ def why_down(settings: Settings) -> str:
 
 
 def make_plan(settings: Settings) -> HAProxyPlan:
-    """What the configuration is made of, on this box."""
+    """What the configuration is made of, on this box.
+
+    Raises:
+        InvalidInputError: a folder's name cannot stand in it.
+    """
+    for path in (settings.proxy_dir, settings.proxy_socket):
+        if not is_plain(path):
+            raise _unfit(path)
     address, port = split_address(settings.listen)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     possible = (hard - _FILES_BESIDES) // _FILES_EACH if hard != resource.RLIM_INFINITY else _MOST_CONNECTIONS
@@ -133,6 +142,14 @@ def find_haproxy() -> str:
         title="HAProxy",
         why="It is the reverse proxy in front of apps.",
         remedy="apt-get install haproxy (scripts/up does it), or set proxy to none.",
+    )
+
+
+def _unfit(path: Path) -> InvalidInputError:
+    return InvalidInputError(
+        f"HAProxy's configuration cannot name {path}.",
+        why="It takes letters of ASCII, digits and ._/@+~- in a path.",
+        remedy="Set state_dir and run_dir to folders of such a name, or proxy to none.",
     )
 
 

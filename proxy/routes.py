@@ -1,6 +1,6 @@
 """Which host name leads to which port of the box, from what is recorded of the apps. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -53,6 +53,19 @@ def routes_of(apps: Iterable[App], *, domain: str) -> tuple[Route, ...]:
         if app.web is not None and (state := _state_of(app)) is not None
     ]
     return tuple(sorted(found, key=lambda route: route.identifier))
+
+
+def hidden_routes(routes: Iterable[Route], api_names: Collection[str]) -> dict[str, str]:
+    """Why routes are not served by all of their names, by identifier: the API's own come first.
+
+    No app is accepted with such a name; a setting that was changed later may give it to the API.
+    """
+    return {
+        route.identifier: f"The host name {name} is the API's own."
+        for route in routes
+        for name in reversed(route.names)
+        if name in api_names
+    }
 
 
 def _state_of(app: App) -> RouteState | None:

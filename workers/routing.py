@@ -5,22 +5,26 @@ do it at once cannot undo each other's change: they take turns, and each reads t
 """
 
 import fcntl
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from homeport.errors import ComponentUnavailableError, HomeportError
+from homeport.names import api_names
 from homeport.settings import Settings
 from homeport.state import apps
 from homeport.state.certificates import list_certificates
 from homeport.state.database import Database
 from proxy.driver import Applied, ProxyDriver
 from proxy.drivers import DRIVERS, retire_others
-from proxy.routes import routes_of
+from proxy.routes import hidden_routes, routes_of
+
+_log = logging.getLogger(__name__)
 
 _PATIENCE_S: Final = 120.0  # Apache is asked of each file by itself where one of many is bad
 _LOOK_S: Final = 0.02
@@ -48,13 +52,26 @@ class Routes:
             with self.database.read() as connection:
                 recorded = apps.list_all(connection)
                 certificates = list_certificates(connection)
+            table = routes_of(recorded, domain=self.settings.domain)
             try:
-                retire_others(self.settings)
-                return self.driver.apply(routes_of(recorded, domain=self.settings.domain), certificates)
+                applied = self.driver.apply(table, certificates)
             except ComponentUnavailableError:
                 raise
-            except (OSError, HomeportError) as error:
+            except (OSError, ValueError, HomeportError) as error:
                 raise _untold(str(error)) from error
+            hidden = hidden_routes(table, api_names(self.settings.domain, self.settings.api_name))
+            return replace(
+                applied, routes={**applied.routes, **hidden}, box=applied.box or self._retire_others()
+            )
+
+    def _retire_others(self) -> str:
+        """Why the proxy that the box had before goes on with its routes; "" where it does not."""
+        try:
+            retire_others(self.settings)
+        except (OSError, ValueError, HomeportError) as error:
+            _log.warning("the proxy of before cannot be told that it is none: %s", error)
+            return f"Another proxy still leads to the apps: {error}"
+        return ""
 
 
 def create_routes(settings: Settings, database: Database) -> Routes:

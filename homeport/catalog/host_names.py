@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import idna
 
 from homeport.errors import InvalidInputError, TakenError
-from homeport.names import check_host_name, full_host_name, is_label, reserved_names
+from homeport.names import check_host_name, full_host_name, is_label, names_of, reserved_names
 from homeport.settings import Settings
 
 
@@ -49,7 +49,8 @@ def _settle(text: str, settings: Settings, *, pointer: str) -> str:
     full = check_host_name(full_host_name(to_ascii(text, pointer=pointer), settings.domain), pointer=pointer)
     further = (name.strip() for name in settings.reserved_names.split(","))
     own = [to_ascii(name, pointer="reserved_names") for name in further if name]
-    if full in reserved_names(settings.domain, settings.api_name, own):
+    known_as = names_of(full, (), domain=settings.domain)
+    if not reserved_names(settings.domain, settings.api_name, own).isdisjoint(known_as):
         raise TakenError(
             f"The host name {full!r} is reserved.",
             why="It is the box's own, one that computers look for by themselves, or one of the setting "

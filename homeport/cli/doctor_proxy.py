@@ -1,6 +1,5 @@
 """What `homeport doctor` says of the reverse proxy, and of names that lead to this machine."""
 
-import os
 import shutil
 import socket
 from collections.abc import Callable, Sequence
@@ -12,15 +11,14 @@ import psutil
 from homeport.cli.verdict import Verdict
 from homeport.errors import HomeportError
 from homeport.host.binding import can_bind
-from homeport.host.low_ports import EVERYWHERE, HTTP_PORTS, HTTPS_PORTS, is_own_proxy
+from homeport.host.low_ports import EVERYWHERE, HTTP_PORTS, HTTPS_PORTS, is_apache, is_own_proxy
 from homeport.host.ports import Listener, listener_on
-from homeport.host.programs import run_program
+from homeport.host.programs import run_program, server_path
 from homeport.names import LOOPBACK
 from homeport.settings import Settings, program_environment
 
 _PROBE_S: Final = 10
 _MODULES: Final = ("proxy_module", "proxy_http_module", "headers_module")
-_APACHE: Final = frozenset({"apache2", "httpd"})
 _HAPROXY: Final = "haproxy"
 _INSTEAD: Final = f"{HTTP_PORTS[1]} and {HTTPS_PORTS[1]} are used in their place"
 
@@ -34,7 +32,7 @@ def check_proxy(settings: Settings) -> Verdict:
         case "apache":
             return _check_apache(settings)
         case "haproxy":
-            program = shutil.which(_HAPROXY, path=_path())
+            program = shutil.which(_HAPROXY, path=server_path())
             return haproxy_verdict(
                 settings,
                 program,
@@ -76,7 +74,7 @@ def haproxy_verdict(
 
 def _held_verdict(settings: Settings, holders: Sequence[Listener]) -> Verdict:
     told = "; ".join(f"port {holder.port} is held by {holder}" for holder in holders)
-    if any(holder.process in _APACHE for holder in holders):
+    if any(is_apache(holder.process) for holder in holders):
         mend = 'set proxy to "apache", and Apache leads to the apps; or stop it, and start Homeport again'
         return Verdict(name="proxy", level="warn", found=told, mend=mend)
     mend = "stop that and start Homeport again, or set http_port and https_port to others"
@@ -99,6 +97,11 @@ def _check_apache(settings: Settings) -> Verdict:
         words = " ".join(module.removesuffix("_module") for module in missing)
         found = f"Apache lacks {', '.join(missing)}"
         return Verdict(name=name, level="bad", found=found, mend=f"sudo a2enmod {words}")
+    if shutil.which("rotatelogs", path=server_path()) is None:
+        mend = "install Apache's rotatelogs (apache2-utils, httpd-tools)"
+        return Verdict(
+            name=name, level="bad", found="rotatelogs, which keeps apps' logs, is missing", mend=mend
+        )
     return Verdict(name=name, level="ok", found=f"Apache, {settings.apache_sites_dir}")
 
 
@@ -111,16 +114,12 @@ class _Said:
 def _control(settings: Settings, word: str) -> _Said:
     try:
         result = run_program(
-            [settings.apache_control, word], environment={**program_environment(), "PATH": _path()},
+            [settings.apache_control, word], environment={**program_environment(), "PATH": server_path()},
             ceiling_s=_PROBE_S,
         )  # fmt: skip
     except HomeportError as error:
         return _Said(1, str(error))
     return _Said(result.exit_code, " ".join(result.tail))
-
-
-def _path() -> str:
-    return program_environment()["PATH"] + os.pathsep + "/usr/sbin:/sbin"
 
 
 def check_names(settings: Settings) -> Verdict:

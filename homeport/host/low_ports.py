@@ -12,6 +12,8 @@ from homeport.settings import Settings
 HTTP_PORTS: Final = (80, 8080)
 HTTPS_PORTS: Final = (443, 8443)
 
+_APACHE: Final = frozenset({"apache2", "httpd"})
+
 EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - a reverse proxy is there for the LAN
 
 
@@ -36,6 +38,11 @@ def is_own_proxy(listener: Listener, settings: Settings) -> bool:
     except psutil.Error:
         return False
     return str(settings.proxy_dir / "haproxy.cfg") in words
+
+
+def is_apache(process: str) -> bool:
+    """Whether a process of that name is an Apache."""
+    return process in _APACHE
 
 
 def _first(ports: tuple[int, ...], is_free: Callable[[int], bool]) -> int:

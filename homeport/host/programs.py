@@ -37,6 +37,11 @@ class ProgramResult:
     tail: tuple[str, ...]
 
 
+def server_path() -> str:
+    """Where programs lie, those that only an administrator looks for among them."""
+    return program_environment()["PATH"] + ":/usr/sbin:/sbin"
+
+
 def find_server(name: str, *, title: str, why: str, remedy: str) -> str:
     """The path of a server, which may lie where only an administrator looks.
 
@@ -49,8 +54,7 @@ def find_server(name: str, *, title: str, why: str, remedy: str) -> str:
     Raises:
         ProgramMissingError: it is not installed.
     """
-    path = program_environment()["PATH"] + ":/usr/sbin:/sbin"
-    if program := shutil.which(name, path=path):
+    if program := shutil.which(name, path=server_path()):
         return program
     raise ProgramMissingError(f"{title} is not installed.", why=why, remedy=remedy, program=name)
 

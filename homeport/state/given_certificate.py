@@ -24,6 +24,9 @@ from homeport.models import Certificate
 from homeport.names import is_label
 
 _LONGEST_CHAIN: Final = 10
+LARGEST_PEM: Final = 14 * 1024
+"""How many bytes chain and key may have: HAProxy takes a command of at most 16 KiB (tune.bufsize)."""
+
 _LEAST_RSA_BITS: Final = 2048
 _CURVES: Final = ("secp256r1", "secp384r1", "secp521r1")
 
@@ -39,7 +42,7 @@ def read_certificate(name: str, *, chain: str, key: str, now: datetime) -> Certi
 
     Raises:
         InvalidInputError: something of it cannot be read, the key is another's, it has expired, the order is
-            not that of a chain, or no DNS name is in it.
+            not that of a chain, no DNS name is in it, or it is larger than what a proxy takes.
     """
     if not is_label(name):
         what = f"{name!r} cannot be a certificate's name."
@@ -57,10 +60,14 @@ def read_certificate(name: str, *, chain: str, key: str, now: datetime) -> Certi
     if own.not_valid_after_utc <= now:
         until = f"It was valid until {own.not_valid_after_utc:%Y-%m-%d %H:%M} UTC."
         raise _unfit("The certificate has expired.", until, "/chain")
+    pem = _as_pem(certificates, private)
+    if len(pem) > LARGEST_PEM:
+        why = f"With its key it has {len(pem)} bytes, and {LARGEST_PEM} may be: give it fewer names."
+        raise _unfit("The certificate is too large.", why, "/chain")
     return Certificate(
         name=name,
         names=_names(own),
-        pem=_as_pem(certificates, private),
+        pem=pem,
         fingerprint=own.fingerprint(SHA256()).hex(),
         not_before=own.not_valid_before_utc,
         not_after=own.not_valid_after_utc,

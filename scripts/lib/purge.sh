@@ -57,11 +57,13 @@ purge_apps() {
 
 # purge_apache: takes what Homeport put there out of the host's Apache, where it led to the apps.
 purge_apache() {
-  local sites
-  if [ ! -x "$CODE/.venv/bin/homeport" ] || ! as_root test -e "$(setting proxy_dir)/apache/reloaded"; then return; fi
-  sites=$(setting apache_sites_dir)
-  as_root find "$sites" -maxdepth 1 \( -name homeport-api.conf -o -name 'homeport-app-*.conf' \) -delete
-  as_root "$(setting apache_control)" graceful >&2 || say "Apache could not be reloaded: it leads to Homeport until it is."
+  if [ ! -x "$CODE/.venv/bin/python" ]; then return; fi
+  as_root "$CODE/.venv/bin/python" -P - >&2 <<'PYTHON' || say "Apache could not be reloaded: it leads to Homeport until it is."
+from homeport.settings import load_settings
+from proxy.apache import create_apache
+
+create_apache(load_settings()).withdraw()
+PYTHON
 }
 
 installed_apps() {

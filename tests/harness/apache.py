@@ -4,13 +4,17 @@ import http.client
 import json
 import os
 import shutil
+import signal
 import subprocess
+import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
 from homeport.names import api_names
 from proxy.apache import Apache
+from proxy.apache_server import ApacheServer
 from proxy.apache_vhost import TEMPLATE
 from tests.harness.haproxy import unused_port
 from tests.harness.programs import start, wait_until
@@ -29,10 +33,17 @@ class RunningApache:
         api_port: where the API would be.
         modules: a folder of Apache's modules.
         port: where it listens; a free one by default.
+        has_own_host: whether what it serves itself has a virtual host.
     """
 
     def __init__(
-        self, root: Path, *, api_port: int = 9, modules: Path | None = None, port: int | None = None
+        self,
+        root: Path,
+        *,
+        api_port: int = 9,
+        modules: Path | None = None,
+        port: int | None = None,
+        has_own_host: bool = True,
     ) -> None:
         self.root = root
         self.port = port or unused_port()
@@ -40,33 +51,51 @@ class RunningApache:
         self.log = root / "error.log"
         self.own = root / "own.conf"
         self._modules = modules or next(folder for folder in _FOLDERS if folder.is_dir())
+        self._has_own_host = has_own_host
         self._process: subprocess.Popen[bytes] | None = None
         template = root / "template.conf"
         for folder in (self.sites, root / "options", root / "projects"):
             folder.mkdir(parents=True)
         template.write_text(TEMPLATE.read_text().replace("*:80>", f"*:{self.port}>"))
+        self.control = self._write_control()
         self.driver = Apache(
             sites_dir=self.sites,
             own_dir=root / "state" / "apache",
             options_dir=root / "options",
             projects_dir=root / "projects",
-            control=str(self._write_control()),
+            server=ApacheServer(str(self.control), self.port),
+            rotatelogs=shutil.which("rotatelogs") or "/usr/bin/rotatelogs",
             api=(api_names("hda", "homeport"), api_port),
             template=template,
         )
 
     def __enter__(self) -> Self:
         """Starts it."""
-        words = [_program(), "-f", str(self._write_configuration()), "-DFOREGROUND"]
-        self._process = start(words, log=self.log, environment=dict(os.environ))
-        wait_until(self._answers, what="Apache", timeout_s=20, log=self.log)
+        self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         """Ends it."""
+        self.stop()
+
+    def start(self) -> None:
+        """Starts it."""
+        words = [_program(), "-f", str(self._write_configuration()), "-DFOREGROUND"]
+        self._process = start(words, log=self.log, environment=dict(os.environ))
+        # One that ends by itself must be gone, or the next one takes it for one that runs.
+        threading.Thread(target=self._process.wait, name="reaping Apache").start()
+        wait_until(self._answers, what="Apache", timeout_s=20, log=self.log)
+
+    def stop(self) -> None:
+        """Ends it, and one that its driver started in its place."""
         if self._process is not None:
             self._process.terminate()
             self._process.wait(20)
+        pid = self.root / "apache.pid"
+        if pid.exists():
+            with suppress(ProcessLookupError):  # it ended without its own doing, and left the file
+                os.kill(int(pid.read_text()), signal.SIGTERM)
+                wait_until(lambda: not pid.exists(), what="Apache's end", timeout_s=20, log=self.log)
 
     @property
     def pid(self) -> int:
@@ -109,6 +138,7 @@ class RunningApache:
             f"""#!/bin/sh
 case $1 in
   configtest) exec {_program()} -f {configuration} -t ;;
+  start) setsid sh -c '{_program()} -f {configuration} -DFOREGROUND; : # and see its end' & ;;
   graceful) echo >>{self.root}/reloads; exec {_program()} -f {configuration} -k graceful ;;
   *) exec {_program()} -f {configuration} "$@" ;;
 esac
@@ -129,10 +159,7 @@ ServerName platform.hda
 {loaded}
 LogFormat "%h %t \\"%r\\" %>s" combined
 Listen 127.0.0.1:{self.port}
-<VirtualHost *:{self.port}>
-  ServerName platform.hda
-  DocumentRoot {self.root}/htdocs
-</VirtualHost>
+{self._platform()}
 Include {self.own}
 IncludeOptional {self.sites}/*.conf
 """
@@ -140,6 +167,13 @@ IncludeOptional {self.sites}/*.conf
         (self.root / "htdocs").mkdir(exist_ok=True)
         (self.root / "htdocs" / "index.html").write_text("the platform")
         return configuration
+
+    def _platform(self) -> str:
+        """What it serves itself: in a virtual host, or in the main server."""
+        folder = f"DocumentRoot {self.root}/htdocs"
+        if not self._has_own_host:
+            return folder
+        return f"<VirtualHost *:{self.port}>\n  ServerName platform.hda\n  {folder}\n</VirtualHost>"
 
     def _here(self) -> list[str]:
         return [name for name in (*MODULES, "log_config") if (self._modules / f"mod_{name}.so").exists()]

@@ -269,7 +269,7 @@ def test_where_apache_is_the_front_it_leads_to_the_apps(engine_box: EngineBox) -
             domain="hda",
             apache_sites_dir=apache.sites,
             apache_options_dir=root / "options",
-            apache_control=apache.driver.control,
+            apache_control=str(apache.control),
         ) as box,
     ):
         box.add_definition("wiki", pulled_app("wiki", "acme/wiki:1"))

@@ -8,7 +8,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from homeport.errors import ComponentUnavailableError
+from homeport.errors import ComponentUnavailableError, InvalidInputError
 from proxy.driver import Applied
 from proxy.routes import Route, RouteState
 from tests.harness.apache import RunningApache
@@ -59,6 +59,8 @@ def test_what_a_client_says_of_its_way_never_reaches_the_app(apache: RunningApac
         "X-Forwarded-Server": "evil",
         "Forwarded": "for=6.6.6.6",
         "X-Real-IP": "6.6.6.6",
+        "Connection": "close, x-forwarded-for, X-Forwarded-Proto,x-mine , Keep-Alive-Not",
+        "X-Mine": "kept",
     }
 
     headers = apache.app("wiki.hda", headers=told)["headers"]
@@ -68,6 +70,7 @@ def test_what_a_client_says_of_its_way_never_reaches_the_app(apache: RunningApac
     assert headers["x-forwarded-proto"] == "http"
     assert "forwarded" not in headers
     assert "x-real-ip" not in headers
+    assert headers["x-mine"] == "kept"
     assert headers["host"] == "wiki.hda"
 
 
@@ -148,9 +151,105 @@ def test_a_bad_app_is_left_out_and_told_and_no_other_is_touched(
         reloads = apache.reloads()
         assert apache.driver.apply(table, []) == problems
         assert apache.reloads() == reloads, "nothing has changed since"
-    if options == b"NoSuchDirective on":
-        assert (apache.sites / "homeport-app-wiki.conf").read_text() == before, "the old file is there"
+    assert (apache.sites / "homeport-app-wiki.conf").read_text() == before, "the old file is there"
+    apache.serves("wiki.hda", "wiki")
+
+
+@pytest.mark.parametrize("earlier", [True, False], ids=["one is new", "all are new"])
+def test_an_apache_that_ends_when_it_reloads_is_started_again_without_what_ended_it(
+    apache: RunningApache, wiki: WebApp, blog: WebApp, earlier: bool
+) -> None:
+    if earlier:
+        assert apache.driver.apply([route(wiki), route(blog)], []) == Applied()
         apache.serves("wiki.hda", "wiki")
+    (apache.root / "options" / "wiki.conf").write_text('ErrorLog "|/nowhere/log"\n')
+
+    problems = apache.driver.apply([route(wiki), route(blog)], [])
+
+    assert list(problems.routes) == ["wiki"]
+    assert "Apache ended" in problems.routes["wiki"]
+    apache.serves("blog.hda", "blog")
+    assert apache.get("platform.hda", "/index.html") == (200, b"the platform")
+    assert (apache.app("wiki.hda").get("app") == "wiki") is earlier, "as it was before"
+    reloads = apache.reloads()
+    with web_app("shop") as shop:
+        later = replace(apache.driver, again_s=0).apply([route(wiki), route(blog), route(shop)], [])
+    assert list(later.routes) == ["wiki"]
+    assert apache.reloads() == reloads + 1, "for the shop's, and never again for what ended it"
+    (apache.root / "options" / "wiki.conf").write_text("")
+    assert apache.driver.apply([route(wiki), route(blog)], []) == Applied()
+    apache.serves("wiki.hda", "wiki")
+
+
+def test_a_platform_without_a_virtual_host_of_its_own_is_not_taken_over(tmp_path: Path, wiki: WebApp) -> None:
+    with RunningApache(tmp_path, has_own_host=False) as apache:
+        assert apache.get("platform.hda", "/index.html") == (200, b"the platform")
+
+        with pytest.raises(ComponentUnavailableError) as raised:
+            apache.driver.apply([route(wiki)], [])
+
+        assert "Give what Apache serves now a <VirtualHost" in raised.value.why
+        assert files(apache) == set()
+        assert apache.reloads() == 0
+        assert apache.get("platform.hda", "/index.html") == (200, b"the platform")
+
+
+def test_without_rotatelogs_nothing_is_written_and_it_is_said_how_to_get_it(
+    apache: RunningApache, wiki: WebApp
+) -> None:
+    with pytest.raises(InvalidInputError, match="rotatelogs") as raised:
+        replace(apache.driver, rotatelogs="").apply([route(wiki)], [])
+
+    assert "apache2-utils" in raised.value.remedy
+    assert files(apache) == set()
+
+
+@pytest.mark.parametrize("path", ["/a%2Fb?q=%2F", "/a//b", "/a%3Bb%20c", "/a/./b%2e"])
+def test_a_request_goes_to_the_app_as_it_came(apache: RunningApache, wiki: WebApp, path: str) -> None:
+    apache.driver.apply([route(wiki)], [])
+    apache.serves("wiki.hda", "wiki")
+
+    assert apache.app("wiki.hda", path)["path"] == path
+
+
+def test_an_apache_that_does_not_run_is_not_started_and_reads_the_files_when_it_is(
+    apache: RunningApache, wiki: WebApp
+) -> None:
+    apache.stop()
+
+    assert apache.driver.apply([route(wiki)], []) == Applied()
+
+    with pytest.raises(ConnectionRefusedError):
+        apache.get("wiki.hda")
+    apache.start()
+    apache.serves("wiki.hda", "wiki")
+
+
+@pytest.mark.parametrize("is_installed", [True, False])
+def test_what_was_put_into_an_apache_that_runs_no_more_is_taken_out_and_it_stays_away(
+    apache: RunningApache, wiki: WebApp, is_installed: bool
+) -> None:
+    apache.driver.apply([route(wiki)], [])
+    apache.stop()
+    if not is_installed:
+        (apache.root / "apachectl").unlink()
+
+    apache.driver.withdraw()
+
+    assert files(apache) == set()
+    with pytest.raises(ConnectionRefusedError):
+        apache.get("wiki.hda")
+
+
+def test_what_it_remembers_and_somebody_spoiled_is_forgotten(apache: RunningApache, wiki: WebApp) -> None:
+    (apache.root / "options" / "wiki.conf").write_text("NoSuchDirective on\n")
+    problems = apache.driver.apply([route(wiki)], [])
+    assert list(problems.routes) == ["wiki"]
+
+    for text in (b"\xff", b"[1]", b"{}", b'{"homeport-app-wiki.conf": 3}'):
+        (apache.driver.own_dir / "refused.json").write_bytes(text)
+        (apache.driver.own_dir / "reloaded").write_bytes(text)
+        assert apache.driver.apply([route(wiki)], []) == problems, text
 
 
 def test_what_was_refused_is_tried_again_after_a_while(apache: RunningApache, wiki: WebApp) -> None:

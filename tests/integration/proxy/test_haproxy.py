@@ -55,7 +55,21 @@ def test_an_unknown_host_gets_a_page_of_the_proxy_s_own(
     assert host.encode() not in body
 
 
-@pytest.mark.parametrize("host", ["x y", "wiki.hda/", "wiki.hda@evil", "<script>"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "x y",
+        "wiki.hda/",
+        "wiki.hda@evil",
+        "<script>",
+        "evil.com/x,wiki.hda",
+        "evil.com#,wiki.hda",
+        "wiki.hda,wiki.hda",
+        "wiki.hda:80,",
+        "wiki.hda:evil",
+        "",
+    ],
+)
 def test_what_is_no_host_reaches_no_app(proxy: RunningHAProxy, wiki: WebApp, host: str) -> None:
     proxy.driver.apply([route(wiki)], [])
 
@@ -122,6 +136,9 @@ def test_what_a_client_says_of_its_way_never_reaches_the_app(proxy: RunningHAPro
         "Forwarded": "for=6.6.6.6",
         "X-Real-IP": "6.6.6.6",
         "X-Client-IP": "6.6.6.6",
+        "X.Forwarded.For": "6.6.6.6",
+        "Connection": "close, x-forwarded-for, X-Forwarded-Proto, x-mine",
+        "Upgrade": "h2c",
     }
 
     headers = proxy.app("wiki.hda", headers={**told, "X-Mine": "kept"})["headers"]
@@ -134,6 +151,8 @@ def test_what_a_client_says_of_its_way_never_reaches_the_app(proxy: RunningHAPro
     }
     assert headers["host"] == "wiki.hda"
     assert headers["x-mine"] == "kept"
+    assert "upgrade" not in headers
+    assert "x-" not in headers.get("connection", "")
 
 
 def test_a_long_upload_is_passed_on_while_it_comes(proxy: RunningHAProxy, wiki: WebApp) -> None:
@@ -233,6 +252,45 @@ def test_nothing_is_written_where_nothing_differs(proxy: RunningHAProxy, wiki: W
     proxy.driver.apply([route(wiki)], [])
 
     assert _inode(proxy.plan.folder / MAP) == written
+
+
+def test_a_map_that_somebody_spoiled_is_mended(proxy: RunningHAProxy, wiki: WebApp) -> None:
+    proxy.driver.apply([route(wiki)], [])
+    written = (proxy.plan.folder / MAP).read_bytes()
+    (proxy.plan.folder / MAP).write_bytes(b"\xff\x00 spoiled\n")
+
+    assert proxy.driver.apply([route(wiki)], []) == Applied()
+
+    assert (proxy.plan.folder / MAP).read_bytes() == written
+
+
+def test_a_disk_that_takes_no_map_keeps_no_route_from_being_served(
+    proxy: RunningHAProxy, wiki: WebApp
+) -> None:
+    (proxy.plan.folder / MAP).unlink()
+    (proxy.plan.folder / MAP).mkdir()  # what nothing can be written to
+
+    assert proxy.driver.apply([route(wiki)], []) == Applied()
+
+    assert proxy.app("wiki.hda")["app"] == "wiki"
+
+
+def test_a_change_that_belongs_to_no_app_and_is_refused_is_told_of_the_box(
+    proxy: RunningHAProxy, wiki: WebApp
+) -> None:
+    class Refusing(RuntimeSocket):
+        def ask(self, command: str, *, payload: str | None = None) -> str:
+            return super().ask(command.replace("del map", "del nothing"), payload=payload)
+
+    proxy.driver.apply([route(wiki)], [])
+    driver = HAProxy(proxy.plan.folder, proxy.plan.socket, api_names=proxy.plan.api_names)
+    driver._runtime = Refusing(proxy.plan.socket)
+
+    applied = driver.apply([], [])
+
+    assert "HAProxy said: " in applied.box
+    assert applied.routes == {}
+    assert proxy.driver.apply([], []) == Applied()
 
 
 def _inode(path: Path) -> int:

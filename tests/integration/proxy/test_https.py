@@ -1,17 +1,19 @@
 """Certificates in a real HAProxy: added, replaced and removed while it runs."""
 
+import errno
 import http.client
 import signal
 import ssl
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from homeport.host.files import drafts_of
 from homeport.models import Certificate
-from homeport.state.given_certificate import read_certificate
+from homeport.state.given_certificate import LARGEST_PEM, read_certificate
 from proxy.driver import Applied
 from proxy.routes import Route, RouteState
 from tests.harness.authority import Authority
@@ -114,6 +116,54 @@ def test_a_certificate_that_haproxy_refuses_is_told_and_keeps_no_route_and_no_ot
     assert applied.routes == {}
     assert served(proxy, "wiki.hda") == "wiki"
     assert proxy.app("b.hda")["app"] == "wiki", "not led to an HTTPS that is not served"
+    proxy.end(signal.SIGKILL)
+    proxy.start()
+    assert served(proxy, "wiki.hda") == "wiki"
+
+
+def test_a_renewed_certificate_that_haproxy_refuses_leaves_the_one_before_it(
+    proxy: RunningHAProxy, wiki: WebApp
+) -> None:
+    old = certificate("one", "wiki.hda")
+    spoiled = replace(old, pem="-----BEGIN CERTIFICATE-----\nno\n-----END CERTIFICATE-----\n")
+    table = [route(wiki, "wiki.hda")]
+    proxy.driver.apply(table, [old])
+
+    for _ in range(2):
+        assert list(proxy.driver.apply(table, [spoiled]).certificates) == ["one"]
+
+        assert served(proxy, "wiki.hda") == "wiki"
+        assert proxy.get("wiki.hda")[0] == http.client.PERMANENT_REDIRECT
+    proxy.end(signal.SIGKILL)
+    proxy.start()
+    assert served(proxy, "wiki.hda") == "wiki"
+    assert proxy.driver.apply(table, [certificate("one", "wiki.hda")]) == Applied()
+    assert len(list((proxy.plan.folder / "certificates").iterdir())) == 1
+
+
+def test_the_largest_certificate_that_is_accepted_is_served(proxy: RunningHAProxy, wiki: WebApp) -> None:
+    given = certificate("many", "wiki.hda", *(f"host-{n:03}.long.name.example.org" for n in range(313)))
+    assert 0 <= LARGEST_PEM - len(given.pem) < 100
+
+    assert proxy.driver.apply([route(wiki, "wiki.hda")], [given]) == Applied()
+
+    assert served(proxy, "wiki.hda") == "wiki"
+
+
+def test_a_certificate_is_served_where_its_file_cannot_be_written(
+    proxy: RunningHAProxy, wiki: WebApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, *_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    given, table = [certificate("one", "wiki.hda")], [route(wiki, "wiki.hda")]
+    with monkeypatch.context() as patch:
+        patch.setattr("proxy.own_files.write_atomic", full)
+        assert proxy.driver.apply(table, given) == Applied()
+    assert served(proxy, "wiki.hda") == "wiki"
+
+    assert proxy.driver.apply(table, given) == Applied()
+
     proxy.end(signal.SIGKILL)
     proxy.start()
     assert served(proxy, "wiki.hda") == "wiki"

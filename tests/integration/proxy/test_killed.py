@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from homeport.models import Certificate
 from homeport.state.given_certificate import read_certificate
 from proxy.driver import Applied
 from proxy.haproxy import HAProxy
+from proxy.own_files import keep_written
 from proxy.routes import Route, RouteState
 from proxy.runtime import RuntimeSocket
 from tests.harness.authority import Authority
@@ -45,9 +47,10 @@ class DyingHAProxy(HAProxy):
         self._dying = Dying(self._runtime, after)
         self._runtime = self._certificates._runtime = self._dying
 
-    def _write(self, text: str) -> None:
-        if self._dying.left > 0:
-            super()._write(text)
+    @property
+    def is_dead(self) -> bool:
+        """Whether it writes no file any more."""
+        return self._dying.left == 0
 
 
 @pytest.fixture
@@ -65,10 +68,18 @@ def dies(
     proxy: RunningHAProxy, after: int, routes: Sequence[Route], certificates: Sequence[Certificate]
 ) -> bool:
     """Whether a driver that dies after so many commands died before it had given all of the table's."""
-    try:
-        DyingHAProxy(proxy, after).apply(routes, certificates)
-    except Killed:
-        return True
+    driver = DyingHAProxy(proxy, after)
+
+    def keep_written_while_alive(path: Path, text: str) -> None:
+        if not driver.is_dead:
+            keep_written(path, text)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("proxy.haproxy.keep_written", keep_written_while_alive)
+        try:
+            driver.apply(routes, certificates)
+        except Killed:
+            return True
     return False
 
 

@@ -75,7 +75,8 @@ def test_what_is_no_host_name_is_refused_with_where_it_stood(written: str) -> No
 
 
 @pytest.mark.parametrize(
-    "written", ["homeport", "Homeport.HDA", "wpad", "isatap", "router", "x.org", "käse", "wpad.hda"]
+    "written",
+    ["homeport", "Homeport.HDA", "wpad", "isatap", "router", "x.org", "käse", "wpad.hda", "hda", "localhost"],
 )
 def test_a_reserved_name_is_refused_as_the_first_and_as_an_alias(written: str) -> None:
     for name, aliases in ((written, []), ("wiki", [written])):

@@ -57,6 +57,7 @@ def test_what_stands_around_the_pem_is_not_kept() -> None:
         (ROOT.issue(), "names no host"),
         (ROOT.issue("under_score.hda"), "names no host"),
         (ROOT.issue("*.hda"), "names no host"),
+        (ROOT.issue(*(f"host-{n:03}.long.name.example.org" for n in range(400))), "is too large"),
     ],
 )
 def test_what_no_server_could_use_is_refused_with_the_reason(given: Issued, what: str) -> None:

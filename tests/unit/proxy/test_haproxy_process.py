@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from homeport.errors import ProgramMissingError
+from homeport.errors import InvalidInputError, ProgramMissingError
 from homeport.host.ports import Listener
 from homeport.settings import Settings
 from proxy import haproxy_process
@@ -27,6 +27,18 @@ def test_one_that_is_not_installed_is_said_how_to_get(monkeypatch: pytest.Monkey
 
     assert "apt-get install haproxy" in raised.value.remedy
     assert "apt-get install haproxy" in haproxy_process.why_down(box())
+
+
+@pytest.mark.parametrize("folder", ["/home/jörg/state", "/srv/my files", "/srv/a,b", "/srv/a)#"])
+def test_a_folder_that_its_configuration_cannot_name_is_said_to_be_one(
+    folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.which", lambda *_given, **_more: "/usr/sbin/haproxy")
+
+    with pytest.raises(InvalidInputError, match="cannot name"):
+        haproxy_process.make_plan(box(state_dir=Path(folder)))
+
+    assert "Set state_dir" in haproxy_process.why_down(box(state_dir=Path(folder)))
 
 
 def test_whoever_has_its_port_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

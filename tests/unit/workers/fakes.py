@@ -202,6 +202,7 @@ class FakeProxy:
         self.is_away = False
         self.failure: Exception | None = None
         self.refuses_certificates: dict[str, str] = {}
+        self.box = ""
         self.asked = 0
 
     def apply(self, routes: Sequence[Route], certificates: Sequence[Certificate]) -> Applied:
@@ -215,6 +216,7 @@ class FakeProxy:
         self.certificates = list(certificates)
         asked = {one.identifier for one in routes}
         return Applied(
+            box=self.box,
             routes={name: why for name, why in self.refuses.items() if name in asked},
             certificates=dict(self.refuses_certificates),
         )

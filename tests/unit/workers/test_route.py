@@ -2,6 +2,7 @@
 
 import fcntl
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -19,7 +20,7 @@ from proxy.driver import Applied
 from proxy.routes import RouteState
 from tests.harness.authority import Authority
 from tests.unit.workers.conftest import NOW, Household
-from workers.steward.routes import RouteKeeper
+from workers.steward.routes import DOWN_S, RouteKeeper
 
 NAME = "notes.localhost"
 
@@ -233,14 +234,86 @@ def test_a_proxy_that_takes_the_table_and_listens_nowhere_is_told(household: Hou
     assert keeping.why == "Nothing listens on port 8080."
 
 
+def test_a_proxy_that_stays_away_leaves_the_apps_without_route_and_tells_when_it_is_back(
+    household: Household,
+) -> None:
+    household.install()
+    seconds = [0.0]
+    keeping = RouteKeeper(
+        routes=household.machine.tools.routes,
+        now=lambda: NOW,
+        listens=lambda _: True,
+        explain=lambda _: "Port 80 is held by caddy.",
+        clock=lambda: seconds[0],
+    )
+
+    def looked_after(passed: float, *, away: bool) -> str:
+        seconds[0] += passed
+        household.machine.proxy.is_away = away
+        with suppress(ComponentUnavailableError):
+            keeping.turn()
+        app = household.app()
+        assert app is not None
+        return app.no_route
+
+    assert looked_after(0, away=True) == ""
+    assert looked_after(DOWN_S - 1, away=True) == "", "it may be starting"
+    assert looked_after(1, away=True) == "Port 80 is held by caddy."
+    assert looked_after(5, away=True) == "Port 80 is held by caddy."
+    assert looked_after(5, away=False) == ""
+    assert looked_after(DOWN_S, away=True) == "", "it is counted anew"
+    assert len(told(household, "app.no_route")) == 1
+    assert len(told(household, "app.routed")) == 1
+
+
+def test_what_is_wrong_with_no_app_is_said_of_the_proxy_alone(household: Household) -> None:
+    household.install()
+    household.machine.proxy.box = "map is full"
+    keeping = keeper(household)
+
+    keeping.turn()
+
+    assert keeping.why == "map is full"
+    assert told(household, "app.no_route") == []
+
+
+def test_an_app_whose_name_became_the_api_s_is_told_to_have_no_route(household: Household) -> None:
+    household.install()
+    routes = household.machine.tools.routes
+    renamed = routes.settings.model_copy(update={"api_name": "notes"})
+
+    applied = replace(routes, settings=renamed).apply()
+
+    assert applied.routes == {"notes": "The host name notes.localhost is the API's own."}
+
+
+def test_a_proxy_of_before_that_cannot_be_told_keeps_no_route_from_the_one_of_now(
+    household: Household, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stuck(_: object) -> None:
+        assert household.machine.proxy.served, "it comes last"
+        raise ComponentUnavailableError("Apache could not be told.", component="proxy")
+
+    household.install()
+    household.machine.proxy.served.clear()
+    monkeypatch.setattr("workers.routing.retire_others", stuck)
+    keeping = keeper(household)
+
+    keeping.turn()
+
+    assert "notes.localhost" in household.machine.proxy.served
+    assert "Apache could not be told" in keeping.why
+
+
 @pytest.mark.parametrize(
     "failure",
     [
         FileNotFoundError(2, "No such file or directory"),
         PermissionError(13, "no"),
+        ValueError("no command"),
         DiskFullError("The disk is full."),
     ],
-    ids=["no folder", "no right", "full disk"],
+    ids=["no folder", "no right", "no command", "full disk"],
 )
 def test_whatever_keeps_the_proxy_s_files_from_being_written_fails_no_job(
     household: Household, failure: Exception

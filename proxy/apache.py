@@ -8,7 +8,7 @@ did it is left out until it is another.
 
 import logging
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -143,25 +143,28 @@ class Apache:
         """
         before = read_files(self.sites_dir)
         bring_folder_to(self.sites_dir, files)
-        dropped = self._drop_bad()
-        self._require_owner_s_first(before)
+        dropped: dict[str, Refusal] = {}
+        first = self.server.first_hosts()
+        if first is None:
+            dropped = self._drop_bad()
+            first = self.server.first_hosts()
+        self._require_owner_s_first(first or (), before)
         if not self.server.reload():
             dropped |= self._find_deadly(before, files)
         self._reloaded.note(read_files(self.sites_dir))
         return dropped
 
-    def _require_owner_s_first(self, before: Mapping[str, str]) -> None:
+    def _require_owner_s_first(self, first: Iterable[Path], before: Mapping[str, str]) -> None:
         """The first virtual host of a port gets every name that no other one takes: the platform's own.
 
         Raises:
             ComponentUnavailableError: it is one of ours, of which none is left there then.
         """
         ours = read_files(self.sites_dir)
-        first = [path.name for path in self.server.first_hosts() if path.name in ours]
-        if first:
-            bring_folder_to(self.sites_dir, {} if first[0] in before else before)
+        for name in (path.name for path in first if path.name in ours):
+            bring_folder_to(self.sites_dir, {} if name in before else before)
             raise broken(
-                f"{first[0]} would be the first virtual host of port {self.server.port}, which gets every "
+                f"{name} would be the first virtual host of port {self.server.port}, which gets every "
                 f"name that is no app's. Give what Apache serves now a <VirtualHost *:{self.server.port}> "
                 "of its own, in a file that it reads before that one."
             )

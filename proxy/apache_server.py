@@ -46,15 +46,15 @@ class ApacheServer:
         exit_code, lines = self._run("-t", "-c", f"IncludeOptional {further}/*.conf")
         return _end_of(lines) if exit_code else ""
 
-    def first_hosts(self) -> frozenset[Path]:
-        """The files with the first virtual host of an address.
+    def first_hosts(self) -> frozenset[Path] | None:
+        """The files with the first virtual host of an address; None where it does not take its configuration.
 
         Raises:
-            ComponentUnavailableError: it is not installed, or does not take its configuration.
+            ComponentUnavailableError: it is not installed.
         """
         exit_code, lines = self._run("-S")
         if exit_code:
-            raise broken(_end_of(lines))
+            return None
         return frozenset(Path(found["file"]) for line in lines if (found := _FIRST_HOST.fullmatch(line)))
 
     def reload(self) -> bool:

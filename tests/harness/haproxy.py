@@ -41,7 +41,7 @@ class RunningHAProxy:
             api=("127.0.0.1", api_port),
             api_names=api_names("hda", "homeport"),
             connections=2000,
-            idle_s=60,
+            idle_s=3600,
         )
         self.plan = replace(plan, **changes)
         self.driver = HAProxy(self.plan.folder, self.plan.socket, api_names=self.plan.api_names)

@@ -1,11 +1,13 @@
 """A real HAProxy: routes, what it says itself, what it carries, and what it never lets through."""
 
+import asyncio
 import http.client
 import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from homeport.errors import ComponentUnavailableError
@@ -153,6 +155,19 @@ def test_what_a_client_says_of_its_way_never_reaches_the_app(proxy: RunningHAPro
     assert headers["x-mine"] == "kept"
     assert "upgrade" not in headers
     assert "x-" not in headers.get("connection", "")
+
+
+@pytest.mark.parametrize("spelling", ["websocket", "WebSocket"])
+def test_websockets_pass(proxy: RunningHAProxy, wiki: WebApp, spelling: str) -> None:
+    proxy.driver.apply([route(wiki)], [])
+
+    async def talk() -> str:
+        url, host = f"http://127.0.0.1:{proxy.plan.http_port}/ws", {"Host": "wiki.hda", "Upgrade": spelling}
+        async with aiohttp.ClientSession() as session, session.ws_connect(url, headers=host) as ws:
+            await ws.send_str("hello")
+            return str((await ws.receive(timeout=10)).data)
+
+    assert asyncio.run(talk()) == "wiki: hello"
 
 
 def test_a_long_upload_is_passed_on_while_it_comes(proxy: RunningHAProxy, wiki: WebApp) -> None:

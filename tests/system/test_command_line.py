@@ -304,8 +304,9 @@ def test_a_created_token_works_until_it_is_revoked(homeport: CommandLine) -> Non
 def test_doctor_is_content_with_a_good_box(homeport: CommandLine, homeport_box: HomeportBox) -> None:
     verdicts = {verdict["name"]: verdict for verdict in homeport.json("doctor")}
 
-    caches = verdicts.pop("package caches")  # which this box is to do without
-    assert (caches["level"], caches["found"]) == ("warn", "switched off")
+    for name in ("package caches", "proxy"):  # which this box is to do without
+        without = verdicts.pop(name)
+        assert (without["level"], without["found"]) == ("warn", "switched off")
     assert [verdict for verdict in verdicts.values() if verdict["level"] != "ok"] == []
     assert verdicts["homeport"]["found"] == f"ready at {homeport_box.base_url}"
     for folder in (homeport_box.state_dir, homeport_box.catalog_dir):

@@ -7,6 +7,7 @@ import pytest
 
 from api.problems import STATUS_OF
 from api.routes import ROUTES
+from homeport.events import EventKind
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "api.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| (`[a-z_`, ]+`) \| ([0-9, ]+) \|", re.MULTILINE)
@@ -52,3 +53,8 @@ def test_the_codes_have_the_statuses_that_are_told() -> None:
 def _pairs(codes: list[str], statuses: str) -> list[tuple[str, int]]:
     numbers = [int(number) for number in statuses.split(",")]
     return list(zip(codes, numbers if len(numbers) > 1 else numbers * len(codes), strict=True))
+
+
+@pytest.mark.parametrize("kind", EventKind)
+def test_every_kind_of_event_is_told_of(kind: EventKind) -> None:
+    assert f"`{kind.value}`" in PAGE

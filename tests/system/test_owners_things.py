@@ -166,7 +166,7 @@ def test_with_the_engine_down_an_uninstall_says_so_and_works_when_it_is_back(
 
     assert problem["code"] == "engine_unavailable"
     assert problem["remedy"]
-    assert problem["restored"] == "Put back: stop."
+    assert problem["restored"] == "Put back: withdraw route."
     assert project(box).is_dir()
     assert box.app("owned")["state"] == "running"
     box.succeed(box.uninstall("owned", purge=True))

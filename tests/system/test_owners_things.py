@@ -245,7 +245,7 @@ def test_after_a_cancelled_uninstall_the_app_runs_again_with_its_data_and_can_be
     ended = box.wait(job, timeout_s=20)
 
     assert ended["state"] == "cancelled"
-    assert ended["problem"]["restored"] == "Put back: stop."
+    assert ended["problem"]["restored"] == "Put back: withdraw route."
     assert box.app("stubborn")["state"] == "running"
     ((repair,),) = box.sql("SELECT id FROM jobs WHERE kind = 'repair' AND subject = 'stubborn'")
     box.succeed(box.job(repair))

@@ -17,6 +17,7 @@ TEST_PACKAGES=(
   docker-registry # the registry that the tests pull from
   procps          # pgrep and sysctl, for the tests' network namespace
   gpg gpg-agent   # the tests' own Debian repository is signed
+  jq              # the API's page makes a request with it
   apache2         # the reverse proxy of hosts that have it already
 )
 

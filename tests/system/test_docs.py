@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.authority import Authority
 from tests.harness.command_line import PROGRAM
 from tests.harness.definitions import built_app, pulled_app
 from tests.harness.documentation import DOCS, BlockEnd, Reader, Typed, steps_of
@@ -57,14 +58,6 @@ def begin(box: HomeportBox, site: HttpsSite, engine_box: EngineBox, tmp_path: Pa
     """Makes a reader in a folder of its own that the box can read; no app is left after the test."""
     folder = engine_box.root / f"reader-{tmp_path.name}"
     folder.mkdir(mode=0o755)
-    environment = {
-        **box.environment,
-        "PATH": f"{tmp_path}:{PROGRAM.parent}:{box.environment['PATH']}",
-        "HOMEPORT_URL": box.base_url,
-        "HOMEPORT_TOKEN": box.token,
-        "url": box.base_url,
-        "auth": f"Authorization: Bearer {box.token}",
-    }
     (tmp_path / "curl").write_text(CURL)
     (tmp_path / "curl").chmod(0o755)
 
@@ -72,11 +65,20 @@ def begin(box: HomeportBox, site: HttpsSite, engine_box: EngineBox, tmp_path: Pa
         *files: Path,
         trees: Mapping[str, Mapping[str, str]] | None = None,
         after_block: Callable[[], None] | None = None,
+        at: HomeportBox = box,
     ) -> Reader:
         for file in files:
             shutil.copy(file, folder)
         for name, tree in (trees or {}).items():
             write_tree(folder / name, tree)
+        environment = {
+            **at.environment,
+            "PATH": f"{tmp_path}:{PROGRAM.parent}:{at.environment['PATH']}",
+            "HOMEPORT_URL": at.base_url,
+            "HOMEPORT_TOKEN": at.token,
+            "url": at.base_url,
+            "auth": f"Authorization: Bearer {at.token}",
+        }
         return Reader(
             folder,
             environment,
@@ -150,25 +152,30 @@ def test_what_amahis_platform_sends_installs_apps(begin: Begin, box: HomeportBox
 
 
 def test_the_calls_of_the_apis_page_are_answered_as_calls_that_are_right(
-    begin: Begin, box: HomeportBox, engine_box: EngineBox
+    begin: Begin, engine_box: EngineBox
 ) -> None:
     publish_standin(engine_box, "acme/offered:1")
     build = "FROM debian:bookworm-slim\nRUN echo built > /srv/built\n"
     setting = "permissions: ['capability:NET_ADMIN']\nsettings: {PEERS: {default: '1'}}\n"
     service = "    cap_add: [NET_ADMIN]\n    environment: [PEERS]\n"
     vpn = pulled_app("vpn", "acme/offered:1", service=service, more=setting)
-    box.add_definition("vpn", vpn)
-    box.add_definition("dokuwiki", pulled_app("dokuwiki", "acme/offered:1"))
-    reader = begin(trees={"vpn": vpn, "my-app": built_app("my-app", build) | {"Dockerfile": build}})
+    issued = Authority().issue("wiki.home.example.org")
+    pem = {"fullchain.pem": issued.chain, "privkey.pem": issued.key}
     refused = {WHAT_HAS_ENDED, WHAT_WAS_REMOVED}
 
-    for step in steps_of((DOCS / "api.md").read_text(encoding="utf-8")):
-        if isinstance(step, Typed) and step.command.startswith(("curl", "tar")):
-            reader.type(replace(step, is_refused=step.command in refused))
-            refused.discard(step.command)
-        elif isinstance(step, BlockEnd):
-            remove_apps(box, but="wiki")
-            if box.get("/v1/jobs?app=wiki")["items"] and box.apps() == []:
-                box.succeed(box.install("dokuwiki", identifier="wiki"))  # what follows asks about it
+    with HomeportBox(engine_box, "docs-api", proxy="haproxy") as box:
+        box.add_definition("vpn", vpn)
+        box.add_definition("dokuwiki", pulled_app("dokuwiki", "acme/offered:1"))
+        trees = {"vpn": vpn, "my-app": built_app("my-app", build) | {"Dockerfile": build}, ".": pem}
+        reader = begin(trees=trees, at=box)
+        for step in steps_of((DOCS / "api.md").read_text(encoding="utf-8")):
+            if isinstance(step, Typed) and step.command.startswith(("curl", "tar", "jq")):
+                reader.type(replace(step, is_refused=step.command in refused))
+                refused.discard(step.command)
+            elif isinstance(step, BlockEnd):
+                remove_apps(box, but="wiki")
+                if box.get("/v1/jobs?app=wiki")["items"] and box.apps() == []:
+                    box.succeed(box.install("dokuwiki", identifier="wiki"))  # what follows asks about it
+        remove_apps(box)
 
     assert refused == set(), "the page no longer has what is refused here"

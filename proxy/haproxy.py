@@ -48,7 +48,12 @@ class HAProxy:
             self._certificates.remove_others(certificates, refused)
         finally:
             keep_written(self._map, render_map(wanted))
-        return Applied(box=problems.pop("", ""), routes=problems, certificates=refused)
+        told = {
+            name: f"{why}. The one before it is served still."
+            for name, why in refused.items()
+            if name in older
+        }
+        return Applied(box=problems.pop("", ""), routes=problems, certificates={**refused, **told})
 
     def _entries(self, routes: Sequence[Route], certificates: Sequence[Certificate]) -> Mapping[str, str]:
         covered = [name for certificate in certificates for name in certificate.names]

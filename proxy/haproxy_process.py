@@ -114,7 +114,7 @@ def prepare_files(plan: HAProxyPlan, user: str | None) -> Path:
 def _forget_lost_certificates(listed: Path) -> None:
     """HAProxy starts with none of a list of which one is lost; the steward brings it back by and by."""
     found = listed.read_text(encoding="utf-8").splitlines() if listed.exists() else None
-    there = [line for line in found or () if Path(line).is_file()]
+    there = [line for line in found or () if Path(line.partition(" ")[0]).is_file()]
     if found != there:
         write_atomic(listed, "".join(f"{line}\n" for line in there))
 

@@ -120,6 +120,10 @@ def _way_back(app: Mapping[str, Any]) -> str:
     name, catalog = app["definition"], app["catalog"]
     words = ["homeport install", name if catalog == _SHIPPED else f"{catalog}/{name}" if catalog else "DIR"]
     words += [] if app["identifier"] == name else [f"--as {app['identifier']}"]
+    words += (
+        [] if app["host_name"].startswith(f"{app['identifier']}.") else [f"--host-name {app['host_name']}"]
+    )
+    words += [f"--alias {alias}" for alias in app["aliases"]]
     words += [grant_options(one["permission"] for one in app["permissions"])]
     words += [f"--set {setting}=…" for setting in app["settings"]]
     again = " ".join(filter(None, words))

@@ -20,7 +20,7 @@ from homeport.settings import Settings, program_environment
 _PROBE_S: Final = 10
 _MODULES: Final = ("proxy_module", "proxy_http_module", "headers_module")
 _HAPROXY: Final = "haproxy"
-_INSTEAD: Final = f"{HTTP_PORTS[1]} and {HTTPS_PORTS[1]} are used in their place"
+_INSTEAD: Final = dict((HTTP_PORTS, HTTPS_PORTS))
 
 
 def check_proxy(settings: Settings) -> Verdict:
@@ -64,10 +64,14 @@ def haproxy_verdict(
         return Verdict(name="proxy", level="ok", found=f"{program}; something has port {shown}", mend=mend)
     if holders:
         return _held_verdict(settings, holders)
-    if not all(find_listener(port) or can_bind(port) for port in wanted):
+    if elsewhere := [port for port in wanted if _is_elsewhere(port, find_listener, is_own)]:
+        told = f"HAProxy listens on {_named(elsewhere)}, which something had when it was started"
+        return Verdict(name="proxy", level="warn", found=told, mend="start Homeport again")
+    if unbindable := [port for port in wanted if not (find_listener(port) or can_bind(port))]:
         mend = "start Homeport as root, or set http_port and https_port to ports above 1023"
         level: Literal["ok", "bad"] = "bad" if settings.http_port or settings.https_port else "ok"
-        told = f"{program}; port {shown} is root's, so {_INSTEAD}"
+        told = f"{program}; port {' and '.join(map(str, unbindable))} is root's"
+        told += f", so {instead}" if (instead := _named(unbindable)) else ""
         return Verdict(name="proxy", level=level, found=told, mend=mend if level == "bad" else "")
     return Verdict(name="proxy", level="ok", found=f"{program}, port {shown}")
 
@@ -80,7 +84,21 @@ def _held_verdict(settings: Settings, holders: Sequence[Listener]) -> Verdict:
     mend = "stop that and start Homeport again, or set http_port and https_port to others"
     if settings.http_port or settings.https_port:
         return Verdict(name="proxy", level="bad", found=told, mend=mend)
-    return Verdict(name="proxy", level="warn", found=f"{told}; {_INSTEAD}", mend=mend)
+    instead = _named([holder.port for holder in holders])
+    return Verdict(name="proxy", level="warn", found=f"{told}; {instead}", mend=mend)
+
+
+def _named(ports: Sequence[int]) -> str:
+    """What HAProxy listens on where it cannot have these."""
+    return " and ".join(f"{_INSTEAD[port]} in place of {port}" for port in ports if port in _INSTEAD)
+
+
+def _is_elsewhere(
+    port: int, find_listener: Callable[[int], Listener | None], is_own: Callable[[Listener], bool]
+) -> bool:
+    """Whether the HAProxy that runs has another port, though nobody has this one any more."""
+    other = find_listener(_INSTEAD[port]) if port in _INSTEAD and find_listener(port) is None else None
+    return other is not None and is_own(other)
 
 
 def _check_apache(settings: Settings) -> Verdict:

@@ -27,6 +27,7 @@ _LONGEST_CHAIN: Final = 10
 LARGEST_PEM: Final = 14 * 1024
 """How many bytes chain and key may have: HAProxy takes a command of at most 16 KiB (tune.bufsize)."""
 
+_WEAK_HASHES: Final = ("md5", "sha1")  # OpenSSL takes no signature by these, nor do browsers
 _LEAST_RSA_BITS: Final = 2048
 _CURVES: Final = ("secp256r1", "secp384r1", "secp521r1")
 
@@ -56,6 +57,7 @@ def read_certificate(name: str, *, chain: str, key: str, now: datetime) -> Certi
             f"The key is another's than {own.subject.rfc4514_string() or 'the first certificate'}'s.",
             "/key",
         )
+    _require_strong_signatures(certificates)
     _require_order(certificates)
     if own.not_valid_after_utc <= now:
         until = f"It was valid until {own.not_valid_after_utc:%Y-%m-%d %H:%M} UTC."
@@ -108,6 +110,16 @@ def _require_strength(key: PrivateKeyTypes) -> None:
         case _:
             why = f"It is no RSA key of {_LEAST_RSA_BITS} bits or more, and none of {', '.join(_CURVES)}."
             raise _unfit("The key cannot be used.", why, "/key")
+
+
+def _require_strong_signatures(certificates: Sequence[x509.Certificate]) -> None:
+    """A root's own signature is looked at by nobody; a host's by HAProxy, whoever signed it."""
+    for number, one in enumerate(certificates):
+        used = one.signature_hash_algorithm
+        if used is not None and used.name in _WEAK_HASHES and (number == 0 or one.issuer != one.subject):
+            signed = one.subject.rfc4514_string()
+            why = f"{signed} is signed with {used.name.upper()}; SHA-256 is what is taken."
+            raise _unfit("The certificate cannot be used.", why, "/chain")
 
 
 def _require_order(certificates: Sequence[x509.Certificate]) -> None:

@@ -18,11 +18,17 @@ print(str(app["host_port"]) + app["path"])')
   if [ "$(setting publish_address)" = 127.0.0.1 ]; then address=http://127.0.0.1:$page; else address=http://$(lan_address):$page; fi
   require_page "$address"
   if [[ $address = http://127.* ]]; then
-    say "$DEMO_APP runs. Open it on this machine (the setting publish keeps it from others):"
+    say "$DEMO_APP runs. Open it on this machine; from others by its name: $(demo_url)"
   else
     say "$DEMO_APP runs. Open it from any machine on your network:"
   fi
   printf '%s\n' "$address"
+}
+
+# demo_url: the demo's address by name.
+demo_url() {
+  homeport_do show "$DEMO_APP" --json |
+    "$CODE/.venv/bin/python" -c 'import json, sys; print(json.load(sys.stdin)["url"] or "none, as no proxy leads to it")'
 }
 
 # require_page ADDRESS: ends here where the demo's page does not come.

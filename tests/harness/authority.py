@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
@@ -36,9 +36,14 @@ class Authority:
             .sign(signer._key, hashes.SHA256())
         )
 
-    def issue(self, *names: str, until: datetime | None = None) -> Issued:
-        """A certificate for these host names; without `until`, it is valid for a week."""
-        key = ec.generate_private_key(ec.SECP256R1())
+    def issue(self, *names: str, until: datetime | None = None, by_rsa: bool = False) -> Issued:
+        """A certificate for these host names; without `until`, it is valid for a week.
+
+        Its key is of an elliptic curve unless it is `by_rsa`.
+        """
+        key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey = ec.generate_private_key(ec.SECP256R1())
+        if by_rsa:
+            key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         builder = _unsigned(
             _named(names[0] if names else "nobody"),
             self._name,
@@ -71,7 +76,11 @@ def _named(name: str) -> x509.Name:
 
 
 def _unsigned(
-    name: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, *, until: datetime
+    name: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey,
+    *,
+    until: datetime,
 ) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()

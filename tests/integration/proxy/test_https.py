@@ -1,10 +1,11 @@
 """Certificates in a real HAProxy: added, replaced and removed while it runs."""
 
 import errno
+import hashlib
 import http.client
 import signal
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,8 +31,10 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHAProxy]:
         yield running
 
 
-def certificate(name: str, *hosts: str, authority: Authority = AUTHORITY) -> Certificate:
-    issued = authority.issue(*hosts)
+def certificate(
+    name: str, *hosts: str, authority: Authority = AUTHORITY, by_rsa: bool = False
+) -> Certificate:
+    issued = authority.issue(*hosts, by_rsa=by_rsa)
     return read_certificate(name, chain=issued.chain, key=issued.key, now=datetime.now(UTC))
 
 
@@ -102,6 +105,53 @@ def test_a_chain_that_was_completed_is_served_though_the_host_s_own_certificate_
     assert served(proxy, "wiki.hda", root.trusting()) == "wiki"
 
 
+def presented(proxy: RunningHAProxy, host: str, given: Sequence[Certificate]) -> str:
+    """The name of the certificate that a client of that host is shown; "" where it is refused."""
+    anyone = ssl._create_unverified_context()
+    try:
+        connection = proxy.connect(host, tls=anyone)
+    except ssl.SSLError:
+        return ""
+    assert isinstance(connection.sock, ssl.SSLSocket)
+    shown = hashlib.sha256(connection.sock.getpeercert(binary_form=True) or b"").hexdigest()
+    connection.close()
+    return next(one.name for one in given if one.fingerprint == shown)
+
+
+@pytest.mark.parametrize("exact_comes_first", [True, False])
+def test_a_name_counts_more_than_a_star_whatever_the_keys_are(
+    proxy: RunningHAProxy, wiki: WebApp, exact_comes_first: bool
+) -> None:
+    star = certificate("star", "*.apps.hda")
+    exact = certificate("exact", "wiki.apps.hda", by_rsa=True)
+    given, table = [exact, star], [route(wiki, "wiki.apps.hda", "other.apps.hda")]
+    proxy.driver.apply(table, given[:1] if exact_comes_first else given[1:])
+
+    for _ in range(2):
+        assert proxy.driver.apply(table, given) == Applied()
+
+        assert presented(proxy, "wiki.apps.hda", given) == "exact"
+        assert presented(proxy, "other.apps.hda", given) == "star"
+        assert presented(proxy, "deep.wiki.apps.hda", given) == ""
+        proxy.end(signal.SIGKILL)
+        proxy.start()
+    assert proxy.driver.apply(table, [star]) == Applied()
+    assert presented(proxy, "wiki.apps.hda", given) == "star"
+    assert len(list((proxy.plan.folder / "certificates").iterdir())) == 1
+
+
+def test_a_star_that_no_client_takes_is_in_no_other_certificate_s_way(
+    proxy: RunningHAProxy, wiki: WebApp
+) -> None:
+    given = [certificate("broad", "a.hda", "*.hda"), certificate("own", "wiki.hda", by_rsa=True)]
+
+    proxy.driver.apply([route(wiki, "wiki.hda", "a.hda")], given)
+
+    assert [presented(proxy, host, given) for host in ("wiki.hda", "a.hda", "nosuch.hda")] == [
+        "own", "broad", "",
+    ]  # fmt: skip
+
+
 def test_a_certificate_that_haproxy_refuses_is_told_and_keeps_no_route_and_no_other_one(
     proxy: RunningHAProxy, wiki: WebApp
 ) -> None:
@@ -130,7 +180,10 @@ def test_a_renewed_certificate_that_haproxy_refuses_leaves_the_one_before_it(
     proxy.driver.apply(table, [old])
 
     for _ in range(2):
-        assert list(proxy.driver.apply(table, [spoiled]).certificates) == ["one"]
+        refused = proxy.driver.apply(table, [spoiled]).certificates
+        assert list(refused) == ["one"]
+        assert refused["one"].endswith("The one before it is served still.")
+        assert str(proxy.plan.folder) not in refused["one"]
 
         assert served(proxy, "wiki.hda") == "wiki"
         assert proxy.get("wiki.hda")[0] == http.client.PERMANENT_REDIRECT

@@ -74,7 +74,14 @@ def test_whoever_else_holds_a_port_is_named_and_what_is_used_instead() -> None:
 
     assert verdict.level == "warn"
     assert "port 443 is held by caddy (process 7)" in verdict.found
-    assert "8080 and 8443 are used in their place" in verdict.found
+    assert verdict.found.endswith("; 8443 in place of 443")
+
+
+def test_a_port_that_is_free_by_now_is_had_after_a_start() -> None:
+    verdict = verdict_on(box(), p8080="our haproxy", p443="our haproxy")
+
+    assert (verdict.level, verdict.mend) == ("warn", "start Homeport again")
+    assert verdict.found == "HAProxy listens on 8080 in place of 80, which something had when it was started"
 
 
 def test_a_port_that_was_set_and_is_held_is_wrong() -> None:
@@ -96,7 +103,8 @@ def test_without_root_low_ports_cannot_be_had(settings: dict[str, Any], level: s
     verdict = verdict_on(box(**settings), free=False)
 
     assert verdict.level == level
-    assert "8080 and 8443" in verdict.found
+    assert ("8080 in place of 80" in verdict.found) is (not settings)
+    assert "8443 in place of 443" in verdict.found
 
 
 def test_without_https_its_port_is_nobody_s_concern() -> None:

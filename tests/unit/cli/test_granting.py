@@ -38,12 +38,13 @@ class Box(ApiClient):
         self._needed = tuple(needed)
         self._title = title
         self.asked: list[Any] = []
+        self.app = dict(APP)
 
     def call(self, method: str, path: str, **options: Any) -> Any:
         if method == "POST":
             self.asked.append(options["json"])
             self._require(options["json"].get("permissions", []))
-        return APP if path.startswith("/v1/apps/") and method == "GET" else {**JOB, "result": {}}
+        return self.app if path.startswith("/v1/apps/") and method == "GET" else {**JOB, "result": {}}
 
     def upload(self, path: str, archive: Iterable[bytes], **query: Any) -> Any:
         with tarfile.open(fileobj=BytesIO(b"".join(archive))) as tar:
@@ -225,8 +226,17 @@ def test_an_app_is_shown_with_what_was_granted_and_set() -> None:
     assert as_json == APP
 
 
-def test_the_way_back_after_an_uninstall_has_catalog_grants_and_settings() -> None:
+def test_the_way_back_after_an_uninstall_has_catalog_names_grants_and_settings() -> None:
     said = run(Box(), "dns", command=uninstall).stdout
 
     grants = "--grant 'bind:/srv/my media:ro' --grant host_network --grant port:53/udp"
-    assert f"homeport install family/dns {grants} --set ZONE=…; add --app-id 7" in said
+    assert (
+        f"homeport install family/dns --alias names.localhost {grants} --set ZONE=…; add --app-id 7" in said
+    )
+
+
+def test_the_way_back_has_a_host_name_that_was_chosen() -> None:
+    chosen = Box()
+    chosen.app["host_name"] = "resolver.example.org"
+
+    assert "--host-name resolver.example.org" in run(chosen, "dns", command=uninstall).stdout

@@ -1,6 +1,8 @@
 """What an owner may give as a certificate, and what is said of everything else."""
 
+import subprocess
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -63,6 +65,17 @@ def test_what_stands_around_the_pem_is_not_kept() -> None:
 def test_what_no_server_could_use_is_refused_with_the_reason(given: Issued, what: str) -> None:
     with pytest.raises(InvalidInputError, match=what):
         read(given)
+
+
+def test_a_signature_that_no_client_takes_is_refused_with_its_name(tmp_path: Path) -> None:
+    words = ["-newkey", "rsa:2048", "-noenc", "-sha1", "-days", "3", "-subj", "/CN=a.hda"]
+    files = ["-addext", "subjectAltName=DNS:a.hda", "-keyout", f"{tmp_path}/key", "-out", f"{tmp_path}/chain"]
+    subprocess.run(["openssl", "req", "-x509", *words, *files], check=True, capture_output=True)
+
+    with pytest.raises(InvalidInputError, match="cannot be used") as raised:
+        read(Issued((tmp_path / "chain").read_text(), (tmp_path / "key").read_text()))
+
+    assert raised.value.why == "CN=a.hda is signed with SHA1; SHA-256 is what is taken."
 
 
 def test_a_chain_in_another_order_is_refused() -> None:

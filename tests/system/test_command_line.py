@@ -65,7 +65,8 @@ def test_install_tells_its_steps_in_plain_lines_and_uninstall_keeps_the_data(
 
     removed = homeport.lines("uninstall", APP)
     assert removed[-2] == f"{APP} is removed, its data was kept."
-    assert f"homeport install {APP}; add --app-id 301 to keep its port" in removed[-1]
+    again = f"homeport install {APP} --host-name shop.localhost; add --app-id 301 to keep its port"
+    assert again in removed[-1]
     assert homeport("show", APP).returncode == 1
     homeport.lines("install", APP, "--app-id", "301")
     assert (

@@ -92,6 +92,7 @@ class Apache:
         Returns:
             Why each that Apache does not take is left out.
         """
+        self._see_to_its_end()
         live, refused = read_files(self.sites_dir), self._refusals.of(wanted)
         new = {name: text for name, text in wanted.items() if live.get(name) != text and name not in refused}
         if new and self._complaint(new):
@@ -108,6 +109,14 @@ class Apache:
             refused |= {name: refusal for name, refusal in dropped.items() if name in wanted}
         self._refusals.keep(wanted, refused)
         return refused
+
+    def _see_to_its_end(self) -> None:
+        """An Apache that ended in a reload whose process was killed is started, without anything of ours."""
+        if self._reloaded.was_broken_off():
+            if not self.server.runs():
+                bring_folder_to(self.sites_dir, {})
+                self.server.start_again()
+            self._reloaded.end()
 
     def _complaint(self, candidates: Mapping[str, str]) -> str:
         """What Apache has against its configuration with these files besides; nothing where it takes it."""
@@ -149,8 +158,10 @@ class Apache:
             dropped = self._drop_bad()
             first = self.server.first_hosts()
         self._require_owner_s_first(first or (), before)
+        self._reloaded.begin()
         if not self.server.reload():
             dropped |= self._find_deadly(before, files)
+        self._reloaded.end()
         self._reloaded.note(read_files(self.sites_dir))
         return dropped
 

@@ -46,6 +46,20 @@ class Reloaded:
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / "reloaded"
+        self._begun = folder / "reloading"
+
+    def begin(self) -> None:
+        """It is being reloaded: nobody knows yet whether it lives through that."""
+        self._begun.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(self._begun, "")
+
+    def end(self) -> None:
+        """It lived through it, or was started again."""
+        self._begun.unlink(missing_ok=True)
+
+    def was_broken_off(self) -> bool:
+        """Whether who reloaded it did not see the end of that."""
+        return self._begun.exists()
 
     def is_with(self, files: Mapping[str, str]) -> bool:
         """Whether it was with these."""

@@ -4,6 +4,7 @@ import re
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -12,8 +13,7 @@ import psutil
 from homeport.errors import ComponentUnavailableError, HomeportError
 from homeport.host.low_ports import is_apache
 from homeport.host.ports import listener_on, process_name
-from homeport.host.programs import find_program, run_program
-from homeport.settings import program_environment
+from homeport.host.programs import find_program, run_program, server_environment
 
 _CONTROL_S: Final = 30  # apachectl reads all of Apache's configuration
 _RELOAD_S: Final = 15.0  # of one with hundreds of virtual hosts
@@ -57,6 +57,10 @@ class ApacheServer:
             return None
         return frozenset(Path(found["file"]) for line in lines if (found := _FIRST_HOST.fullmatch(line)))
 
+    def runs(self) -> bool:
+        """Whether it has its port."""
+        return self._first_process() is not None
+
     def reload(self) -> bool:
         """Whether it lives on with what it has now, if it runs; else it reads that when it is started.
 
@@ -78,20 +82,21 @@ class ApacheServer:
         Raises:
             ComponentUnavailableError: it does not start.
         """
-        self._wait(lambda: self._first_process() is None)
-        program = find_program(self._control, program_environment())
+        self._wait(lambda: not self.runs())
+        environment = server_environment()
         # Not `run_program`: what it left running would be ended with it, and that is Apache.
-        subprocess.run(
-            [program, "start"],
-            env=dict(program_environment()),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            timeout=_CONTROL_S,
-            check=False,
-        )
-        if not self._wait(lambda: self._first_process() is not None):
+        with suppress(subprocess.TimeoutExpired):  # whether it listens is looked at in any case
+            subprocess.run(
+                [find_program(self._control, environment), "start"],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+                timeout=_CONTROL_S,
+                check=False,
+            )
+        if not self._wait(self.runs):
             raise broken("It ended when it reloaded, and does not start again. Its error log says why.")
 
     @staticmethod
@@ -121,7 +126,7 @@ class ApacheServer:
         try:
             result = run_program(
                 [self._control, *words],
-                environment=program_environment(),
+                environment=server_environment(),
                 ceiling_s=_CONTROL_S,
                 on_line=lines.append,
             )

@@ -13,9 +13,9 @@ from homeport.errors import HomeportError
 from homeport.host.binding import can_bind
 from homeport.host.low_ports import EVERYWHERE, HTTP_PORTS, HTTPS_PORTS, is_apache, is_own_proxy
 from homeport.host.ports import Listener, listener_on
-from homeport.host.programs import run_program, server_path
+from homeport.host.programs import run_program, server_environment, server_path
 from homeport.names import LOOPBACK
-from homeport.settings import Settings, program_environment
+from homeport.settings import Settings
 
 _PROBE_S: Final = 10
 _MODULES: Final = ("proxy_module", "proxy_http_module", "headers_module")
@@ -132,9 +132,8 @@ class _Said:
 def _control(settings: Settings, word: str) -> _Said:
     try:
         result = run_program(
-            [settings.apache_control, word], environment={**program_environment(), "PATH": server_path()},
-            ceiling_s=_PROBE_S,
-        )  # fmt: skip
+            [settings.apache_control, word], environment=server_environment(), ceiling_s=_PROBE_S
+        )
     except HomeportError as error:
         return _Said(1, str(error))
     return _Said(result.exit_code, " ".join(result.tail))

@@ -42,6 +42,11 @@ def server_path() -> str:
     return program_environment()["PATH"] + ":/usr/sbin:/sbin"
 
 
+def server_environment() -> dict[str, str]:
+    """What such programs are run with: their helpers lie there, too."""
+    return {**program_environment(), "PATH": server_path()}
+
+
 def find_server(name: str, *, title: str, why: str, remedy: str) -> str:
     """The path of a server, which may lie where only an administrator looks.
 

@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from homeport.errors import ComponentUnavailableError, InvalidInputError
+from proxy.apache_server import ApacheServer
 from proxy.driver import Applied
 from proxy.routes import Route, RouteState
 from tests.harness.apache import RunningApache
@@ -179,6 +180,36 @@ def test_an_apache_that_ends_when_it_reloads_is_started_again_without_what_ended
     (apache.root / "options" / "wiki.conf").write_text("")
     assert apache.driver.apply([route(wiki), route(blog)], []) == Applied()
     apache.serves("wiki.hda", "wiki")
+
+
+class Killed(BaseException):
+    """What the process was killed with: nothing of the driver hears it."""
+
+
+class Dying(ApacheServer):
+    """Its process dies when Apache has ended, before it is started again."""
+
+    def start_again(self) -> None:
+        raise Killed
+
+
+def test_an_apache_that_ended_under_a_worker_that_was_killed_then_is_started_by_the_next_one(
+    apache: RunningApache, wiki: WebApp, blog: WebApp
+) -> None:
+    apache.driver.apply([route(wiki), route(blog)], [])
+    apache.serves("wiki.hda", "wiki")
+    (apache.root / "options" / "wiki.conf").write_text('ErrorLog "|/nowhere/log"\n')
+    dying = replace(apache.driver, server=Dying(str(apache.control), apache.port))
+    with pytest.raises(Killed):
+        dying.apply([route(wiki), route(blog)], [])
+    with pytest.raises(ConnectionRefusedError):
+        apache.get("platform.hda")
+
+    problems = apache.driver.apply([route(wiki), route(blog)], [])
+
+    assert list(problems.routes) == ["wiki"]
+    assert apache.get("platform.hda", "/index.html") == (200, b"the platform")
+    apache.serves("blog.hda", "blog")
 
 
 def test_a_platform_without_a_virtual_host_of_its_own_is_not_taken_over(tmp_path: Path, wiki: WebApp) -> None:

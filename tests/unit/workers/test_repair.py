@@ -1,10 +1,13 @@
 """Repairing on a machine in memory."""
 
+from dataclasses import replace
 from functools import partial
+from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import func, select
 
+from compose.values import COMPOSE_FILE
 from homeport.events import EventKind
 from homeport.models import Job
 from homeport.plans import Ending, StepRun
@@ -41,6 +44,29 @@ def test_a_container_that_is_gone_is_there_again_and_the_data_is_kept(household:
     assert sorted(engine.live) == containers
     assert (household.project_dir / "files" / "letter").read_text() == "dear"
     assert told(household) == 1
+
+
+def test_an_app_that_runs_keeps_the_addresses_that_it_was_published_on(household: Household) -> None:
+    household.install()
+    before = (household.project_dir / COMPOSE_FILE).read_text()
+    assert "0.0.0.0" in before
+    behind = household.settings.model_copy(update={"domain": "hda"})
+    assert behind.publish_address == "127.0.0.1", "projects that are rendered from now on have another one"
+    household.machine.tools = replace(household.machine.tools, settings=behind)
+    rendered: list[str] = []
+    create = household.machine.projects.create
+
+    def watched(*given: Any, rendered_as: list[str] = rendered, **more: Any) -> None:
+        rendered_as.append(more["rendered"].text)
+        create(*given, **more)
+
+    household.machine.projects.create = watched  # type: ignore[method-assign]
+    del household.machine.engine.live["notes"]
+
+    assert household.run(accept_repair(household)).ending is Ending.SUCCEEDED
+
+    assert (household.project_dir / COMPOSE_FILE).read_text() == before
+    assert ["0.0.0.0" in text for text in rendered] == [True]
 
 
 def test_a_repair_whose_worker_was_killed_when_it_had_told_does_not_tell_again(household: Household) -> None:
